@@ -1,0 +1,1 @@
+//! The answer file as the installer reads it: schema, rules, dialects.

@@ -1,0 +1,22 @@
+//! Facts and decisions as pure functions of (facts, now).
+//!
+//! No runtime, files, sockets, clocks or databases in here: whoever calls brings what is known and the time. Everything that a
+//! person could argue about (what a machine boots, which moves a host may make, what is next in an operation) is decided in this room.
+
+pub mod answer;
+pub mod answer_file;
+pub mod boot_request;
+pub mod catalog;
+pub mod change;
+pub mod cluster;
+pub mod firmware;
+pub mod host;
+pub mod host_lifecycle;
+pub mod identity;
+pub mod image;
+pub mod installer;
+pub mod live_event;
+pub mod operation;
+pub mod rebuild;
+pub mod server_type;
+mod words;

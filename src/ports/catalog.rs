@@ -1,0 +1,40 @@
+//! What the operator's folders hold: server types, answer templates, iPXE scripts.
+
+use crate::domain::{
+    answer::AnswerValues,
+    catalog::{CatalogStatus, ScriptName, ScriptValues},
+    identity::{ServerTypeName, TemplateName},
+    server_type::ServerType,
+};
+
+/// Why something cannot be rendered, one sentence for each rule that is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} cannot be used: {}", problems.join("; "))]
+pub struct CannotRender {
+    /// What was to be rendered: `answer template default`.
+    pub what: String,
+    /// The broken rules, with their place.
+    pub problems: Vec<String>,
+}
+
+/// Reads the catalog that is in use. Never waits: it is in memory.
+pub trait Catalog: Send + Sync {
+    /// How it is doing.
+    fn status(&self) -> CatalogStatus;
+
+    /// Returns a server type.
+    fn server_type(&self, name: &ServerTypeName) -> Option<ServerType>;
+
+    /// Returns every server type, by name.
+    fn server_types(&self) -> Vec<ServerType>;
+
+    /// Returns the text of an answer template.
+    fn answer_template(&self, name: &TemplateName) -> Option<String>;
+
+    /// Renders the text of a template (which need not be the one in use now) to the TOML that the installer of
+    /// `values.release` accepts, checked by the installer's own rules.
+    fn render_answer(&self, template_text: &str, values: &AnswerValues) -> Result<String, CannotRender>;
+
+    /// Renders an iPXE script.
+    fn render_script(&self, script: ScriptName, values: &ScriptValues) -> Result<String, CannotRender>;
+}

@@ -1,0 +1,62 @@
+//! Where hosts, their states and their histories are kept.
+
+use async_trait::async_trait;
+
+use super::LedgerError;
+use crate::domain::{
+    change::Change,
+    host::{HistoryEntry, Host, NewHost},
+    identity::{HostId, Hostname, MacAddress},
+    live_event::NewLiveEvent,
+};
+
+/// Why a host was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Another host has this MAC address.
+    #[error("the MAC address {mac} belongs to the host {other}")]
+    DuplicateMac {
+        /// The address.
+        mac: MacAddress,
+        /// The name of the other host.
+        other: Hostname,
+    },
+    /// Another host has this name.
+    #[error("the host name {hostname} is taken by the host with the MAC address {other}")]
+    DuplicateHostname {
+        /// The name.
+        hostname: Hostname,
+        /// The address of the other host.
+        other: MacAddress,
+    },
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Keeps hosts.
+#[async_trait]
+pub trait HostLedger: Send + Sync {
+    /// Registers a host in state `registered` and tells the live feed; nothing is written when name or address are taken.
+    async fn register(&self, host: &NewHost, feed: &NewLiveEvent) -> Result<Host, RegisterError>;
+
+    /// Returns a host.
+    async fn host(&self, id: &HostId) -> Result<Option<Host>, LedgerError>;
+
+    /// Returns the host with a MAC address.
+    async fn host_by_mac(&self, mac: MacAddress) -> Result<Option<Host>, LedgerError>;
+
+    /// Returns every host, by name.
+    async fn hosts(&self) -> Result<Vec<Host>, LedgerError>;
+
+    /// Returns the latest `limit` lines of a host's history, newest first.
+    async fn history(&self, id: &HostId, limit: u32) -> Result<Vec<HistoryEntry>, LedgerError>;
+
+    /// Writes a change in one transaction: the host *where its state is still `from`*, history, live feed, spent token, marks,
+    /// opened and ended rebuild. [`LedgerError::Conflict`] when the state is another one, or the token does not exist.
+    async fn record(&self, change: &Change) -> Result<Host, LedgerError>;
+
+    /// Removes a host with its history, operations and rebuilds. Returns false when there is none, and
+    /// [`LedgerError::Conflict`] when it is in a transitional state.
+    async fn remove(&self, id: &HostId, feed: &NewLiveEvent) -> Result<bool, LedgerError>;
+}

@@ -1,0 +1,42 @@
+//! One small trait for each outside need; each method is one atomic promise.
+
+mod catalog;
+mod clock;
+mod doorbell;
+mod host_ledger;
+mod image_library;
+mod infrastructure;
+mod live_feed;
+mod operation_journal;
+mod rebuild_ledger;
+mod remote_shell;
+mod secrets;
+
+pub use catalog::{CannotRender, Catalog};
+pub use clock::Clock;
+pub use doorbell::Doorbell;
+pub use host_ledger::{HostLedger, RegisterError};
+pub use image_library::{ByteStream, ImageLibrary, ImageLibraryError, ServedFile};
+pub use infrastructure::{HostRecord, Infrastructure, InfrastructureError};
+pub use live_feed::LiveFeed;
+pub use operation_journal::OperationJournal;
+pub use rebuild_ledger::RebuildLedger;
+pub use remote_shell::{Command, Credential, Login, Output, RemoteShell, RemoteShellError};
+pub use secrets::{Secrets, SecretsError};
+
+/// Why a ledger could not do what it promises.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The disk is full; nothing was written.
+    #[error("the disk of the data folder is full; free some space, then retry")]
+    DiskFull,
+    /// The record has changed since it was read, so nothing was written: somebody else was faster. Read again.
+    #[error("the record has changed in the meantime; nothing was written")]
+    Conflict,
+    /// What is stored cannot be understood: a newer program wrote it, or the file is damaged.
+    #[error("the database holds something that this program does not understand: {0}")]
+    Unreadable(String),
+    /// Anything else that the database says.
+    #[error("the database failed: {0}")]
+    Database(String),
+}

@@ -1,0 +1,44 @@
+//! Where operations and their journals are kept.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::LedgerError;
+use crate::domain::{
+    identity::{HostId, OperationId},
+    live_event::NewLiveEvent,
+    operation::{JournalEntry, Operation},
+};
+
+/// Keeps operations and journals. An operation is opened by the host's change (`HostLedger::record`).
+#[async_trait]
+pub trait OperationJournal: Send + Sync {
+    /// Returns an operation with its journal, oldest entry first.
+    async fn operation(&self, id: &OperationId) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError>;
+
+    /// Returns the operations that are not marked as over, oldest first.
+    async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError>;
+
+    /// Returns the operations of a host, newest first.
+    async fn operations_of(&self, host: &HostId, limit: u32) -> Result<Vec<OperationId>, LedgerError>;
+
+    /// Appends an entry if the journal still has `length` entries, with a line for the live feed; [`LedgerError::Conflict`] otherwise.
+    /// Once this returns, the entry survives everything.
+    async fn append(
+        &self,
+        operation: &OperationId,
+        length: usize,
+        entry: &JournalEntry,
+        feed: Option<&NewLiveEvent>,
+    ) -> Result<(), LedgerError>;
+
+    /// Marks an operation as over: the runner need not look at it again. Gives back its turn.
+    async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError>;
+
+    /// Takes the turn to change a cluster's membership, for one operation at a time; keeps it if it has it already. Returns the
+    /// operation that has it: the caller's own, or the one to wait for. Turns survive a restart.
+    async fn take_turn(&self, cluster: &str, operation: &OperationId) -> Result<OperationId, LedgerError>;
+
+    /// Gives the turn back. Idempotent.
+    async fn give_back_turn(&self, operation: &OperationId) -> Result<(), LedgerError>;
+}
