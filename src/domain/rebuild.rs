@@ -75,6 +75,8 @@ pub struct Rebuild {
     pub public_key: String,
     /// The sealed secrets; `None` once the rebuild has ended.
     pub sealed: Option<SealedSecrets>,
+    /// When it was requested. A clock that shows an earlier time has jumped, and a jump disarms.
+    pub requested_at: Timestamp,
     /// Until when the installer may be booted; past that the machine boots its disk.
     pub armed_until: Timestamp,
     /// When the secrets were erased: finished, failed, cancelled or superseded.
@@ -104,4 +106,11 @@ pub struct RebuildMarks {
     pub host_key_confirmed_at: Option<Timestamp>,
     /// Why this rebuild must not go on: two machines claimed it, or no host key could be read.
     pub refused: Option<String>,
+}
+
+impl Rebuild {
+    /// Whether the installer may be booted at this moment; the host's state must allow it too.
+    pub fn is_armed(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none() && self.marks.refused.is_none() && self.requested_at <= now && now < self.armed_until
+    }
 }
