@@ -1,1 +1,29 @@
-//! Room under construction.
+//! What a booting machine or a person may ask: short, and never waiting on another machine.
+//!
+//! Promises: the host keeper is the only writer of a host's state; a machine is given an installer only while its rebuild is armed;
+//! every one-time token is believed for its own rebuild and purpose alone; any doubt is the local disk. Called by the listeners
+//! (`dhcp`, `http`); of this room, `operations` uses the host keeper alone.
+
+mod answer_desk;
+mod boot_desk;
+mod boot_table;
+mod check_in;
+mod enrolment;
+mod first_boot_script;
+mod host_keeper;
+mod machine_urls;
+mod refusal;
+mod tokens;
+mod watchdog;
+
+pub use answer_desk::{AnswerDesk, AnswerRequest};
+pub use boot_desk::{BootDesk, ScriptRequest};
+pub use boot_table::BootTable;
+pub use check_in::CheckIn;
+pub use enrolment::{Enrolment, EnrolmentError};
+pub use first_boot_script::FirstBootScript;
+pub use host_keeper::{HostKeeper, KeeperError, Move, secret_place};
+pub use machine_urls::{MachineUrls, OwnCertificate};
+pub use refusal::{Refusal, RefusalLog};
+pub use tokens::{RebuildTokens, hash_token};
+pub use watchdog::{Patience, Watchdog};

@@ -1,0 +1,114 @@
+//! Registers and removes hosts.
+
+use std::sync::Arc;
+
+use super::host_keeper::{HostKeeper, KeeperError};
+use crate::{
+    domain::{
+        host::{Host, NewHost},
+        identity::{HostId, Hostname, MacAddress, ServerTypeName},
+        live_event::{NewLiveEvent, Topic},
+    },
+    ports::{Catalog, Clock, HostLedger, LedgerError, RegisterError, Secrets, SecretsError},
+};
+
+/// Why a host was not registered or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentError {
+    /// Fields that are wrong, each with its sentence.
+    #[error("{}", .0.iter().map(|(field, problem)| format!("{field}: {problem}")).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<(&'static str, String)>),
+    /// Name or address are taken.
+    #[error(transparent)]
+    Taken(RegisterError),
+    /// There is no such host.
+    #[error("there is no host {0}")]
+    Unknown(HostId),
+    /// A rebuild is under way.
+    #[error("{hostname} is `{label}`; cancel its operation first")]
+    Busy {
+        /// The host's name.
+        hostname: Hostname,
+        /// Its state, for a person.
+        label: &'static str,
+    },
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No randomness for an id.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+/// Registers hosts.
+pub struct Enrolment {
+    /// Keeps states.
+    pub keeper: Arc<HostKeeper>,
+    /// Hosts.
+    pub hosts: Arc<dyn HostLedger>,
+    /// Server types.
+    pub catalog: Arc<dyn Catalog>,
+    /// For the randomness of an id.
+    pub secrets: Arc<dyn Secrets>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Enrolment {
+    /// Registers a host from what an operator typed; every wrong field is named at once.
+    pub async fn register(&self, hostname: &str, mac: &str, server_type: &str) -> Result<Host, EnrolmentError> {
+        let (hostname, mac, server_type) = (
+            hostname.trim().parse::<Hostname>(),
+            mac.trim().parse::<MacAddress>(),
+            self.server_type(server_type.trim()),
+        );
+        let (hostname, mac, server_type) = match (hostname, mac, server_type) {
+            (Ok(hostname), Ok(mac), Ok(server_type)) => (hostname, mac, server_type),
+            (hostname, mac, server_type) => {
+                let problems = [
+                    hostname.err().map(|error| ("hostname", error.to_string())),
+                    mac.err().map(|error| ("mac", error.to_string())),
+                    server_type.err().map(|problem| ("server_type", problem)),
+                ];
+                return Err(EnrolmentError::Invalid(problems.into_iter().flatten().collect()));
+            }
+        };
+        let mut random = [0; 8];
+        random.copy_from_slice(&self.secrets.random_bytes(8)?);
+        let message = format!("{hostname} ({mac}) was registered as {server_type}");
+        let host =
+            NewHost { id: HostId::from_random(random), hostname, mac, server_type, registered_at: self.clock.now() };
+        let feed = NewLiveEvent { topic: Topic::Host, host: Some(host.id.clone()), operation: None, message };
+        self.hosts.register(&host, &feed).await.map_err(|error| match error {
+            RegisterError::Ledger(error) => EnrolmentError::Ledger(error),
+            taken @ (RegisterError::DuplicateMac { .. } | RegisterError::DuplicateHostname { .. }) => {
+                EnrolmentError::Taken(taken)
+            }
+        })
+    }
+
+    fn server_type(&self, name: &str) -> Result<ServerTypeName, String> {
+        let parsed = name.parse::<ServerTypeName>().map_err(|error| error.to_string())?;
+        if self.catalog.server_type(&parsed).is_some() {
+            return Ok(parsed);
+        }
+        let known: Vec<_> = self.catalog.server_types().iter().map(|kind| kind.name.to_string()).collect();
+        Err(format!("there is no server type `{name}`; known are: {}", known.join(", ")))
+    }
+
+    /// Removes a host that is not being rebuilt.
+    pub async fn remove(&self, id: &HostId) -> Result<(), EnrolmentError> {
+        let host = self.hosts.host(id).await?.ok_or_else(|| EnrolmentError::Unknown(id.clone()))?;
+        let busy = || EnrolmentError::Busy { hostname: host.hostname.clone(), label: host.state.label() };
+        if !host.state.is_stable() {
+            return Err(busy());
+        }
+        match self.keeper.remove(&host).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(KeeperError::UnknownHost(_)) => Err(EnrolmentError::Unknown(id.clone())),
+            Err(KeeperError::Ledger(LedgerError::Conflict) | KeeperError::Illegal(_)) => Err(busy()),
+            Err(KeeperError::Ledger(error)) => Err(error.into()),
+            Err(KeeperError::Secrets(error)) => Err(error.into()),
+        }
+    }
+}
