@@ -11,6 +11,7 @@ mod operation_journal;
 mod rebuild_ledger;
 mod remote_shell;
 mod secrets;
+mod ssh_keys;
 
 pub use catalog::{CannotRender, Catalog};
 pub use clock::Clock;
@@ -23,6 +24,7 @@ pub use operation_journal::OperationJournal;
 pub use rebuild_ledger::RebuildLedger;
 pub use remote_shell::{Command, Credential, Login, Output, RemoteShell, RemoteShellError};
 pub use secrets::{Secrets, SecretsError};
+pub use ssh_keys::{SshKeys, UnusableKey};
 
 /// Why a ledger could not do what it promises.
 #[derive(Debug, thiserror::Error)]
