@@ -180,6 +180,8 @@ pub struct Progress {
     pub reason: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Whether a person has retried it.
+    pub was_retried: bool,
     /// Its steps.
     pub steps: Vec<StepProgress>,
     /// What must be done next.
@@ -246,6 +248,7 @@ struct Fold {
     steps: Vec<StepProgress>,
     direction: Direction,
     reason: Option<String>,
+    was_retried: bool,
     last_at: Option<Timestamp>,
 }
 
@@ -261,7 +264,7 @@ impl Fold {
             not_before: None,
             output: serde_json::Value::Null,
         });
-        Self { steps: steps.collect(), direction: Direction::Forward, reason: None, last_at: None }
+        Self { steps: steps.collect(), direction: Direction::Forward, reason: None, was_retried: false, last_at: None }
     }
 
     fn operation_entry(&mut self, entry: &JournalEntry) {
@@ -271,6 +274,7 @@ impl Fold {
             JournalEvent::Parked { reason } => (Direction::Parked, Some(reason.clone())),
             JournalEvent::Cancelled { reason } => (Direction::Cancelled, Some(reason.clone())),
             JournalEvent::Retried => {
+                self.was_retried = true;
                 for step in self.steps.iter_mut().filter(|step| step.status != StepStatus::Succeeded) {
                     (step.status, step.started_at, step.not_before, step.attempts) =
                         (StepStatus::Pending, None, None, 0);
@@ -342,7 +346,14 @@ impl Fold {
             NextMove::Decide(_) | NextMove::Undo(_) | NextMove::Rest => None,
         };
         let ended_at = if status.is_over() { self.last_at } else { None };
-        Progress { status, reason: self.reason.or(step_reason), ended_at, steps: self.steps, next }
+        Progress {
+            status,
+            reason: self.reason.or(step_reason),
+            ended_at,
+            was_retried: self.was_retried,
+            steps: self.steps,
+            next,
+        }
     }
 }
 

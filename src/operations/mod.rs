@@ -1,1 +1,21 @@
-//! Room under construction.
+//! Long work as journaled sequences of steps: requested at a desk, moved by the engine from its journal alone, found by the runner.
+//!
+//! Steps are stateless and idempotent: look first, act if needed, look again. A restart and live running are one code path.
+
+mod cluster_access;
+mod engine;
+mod operation_desk;
+pub mod plans;
+mod rebuild_desk;
+mod runner;
+mod step;
+pub mod steps;
+mod world;
+
+pub use cluster_access::{ClusterSettings, MemberCredential};
+pub use engine::{Advance, Engine};
+pub use operation_desk::{OperationDesk, OperationRefusal, OperationView};
+pub use rebuild_desk::{RebuildDesk, RebuildRefusal};
+pub use runner::run_runner;
+pub use step::{Outcome, Step, StepContext, StepError, StepKind};
+pub use world::World;

@@ -1,0 +1,23 @@
+//! From an armed host to a verified member of the cluster.
+
+use super::Plan;
+
+/// The plan. Its checks are made before it begins (`rebuild_desk`), as nothing may be armed without them.
+pub(super) const PLAN: Plan = Plan {
+    name: "rebuild_host",
+    purpose: "install Proxmox VE and join the cluster",
+    steps: &[
+        "await_network_boot",
+        "await_answer",
+        "await_installation",
+        "await_first_boot",
+        "reach_node",
+        "confirm_host_key",
+        "take_join_turn",
+        "join_cluster",
+        "verify_membership",
+        "remove_key",
+        "register_host",
+        "finish",
+    ],
+};

@@ -1,0 +1,244 @@
+//! Takes the request for a rebuild: every check that can be made before anything is armed, then one transaction that arms it.
+
+use std::{sync::Arc, time::Duration};
+
+use data_encoding::{BASE64, BASE64_NOPAD};
+use ed25519_dalek::SigningKey;
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretSlice};
+use sha2::{Digest, Sha256};
+
+use super::{OperationDesk, OperationView, World, cluster_access::find_member, plans::REBUILD_HOST};
+use crate::{
+    domain::{
+        change::OpenedRebuild,
+        host::Host,
+        host_lifecycle::HostEvent,
+        identity::{HostId, Hostname, OperationId},
+        image::{Image, OLDEST_INSTALLER},
+        operation::Operation,
+        rebuild::{Rebuild, RebuildMarks, SealedSecrets},
+        server_type::ServerType,
+    },
+    ports::{Catalog, ImageLibrary, LedgerError, SecretsError},
+    provisioning::{AnswerDesk, KeeperError, Move, RebuildTokens, secret_place},
+};
+
+/// Why a rebuild was refused. Nothing is armed then.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildRefusal {
+    /// There is no such host.
+    #[error("there is no host {0}")]
+    UnknownHost(HostId),
+    /// The host's name was not typed as confirmation.
+    #[error("a rebuild wipes the disk; confirm it with the host's name `{hostname}`")]
+    Confirmation {
+        /// The name.
+        hostname: Hostname,
+    },
+    /// There is no such image.
+    #[error("there is no image `{0}`; `rackseed image list` shows what there is")]
+    UnknownImage(String),
+    /// A rebuild is under way.
+    #[error("{hostname} is already being rebuilt (operation {operation})")]
+    UnderWay {
+        /// The host's name.
+        hostname: Hostname,
+        /// The operation.
+        operation: OperationId,
+    },
+    /// The host is, or may be, a member of the cluster.
+    #[error("{0}")]
+    Member(String),
+    /// Something that a rebuild needs is missing or wrong.
+    #[error("{0}")]
+    NotReady(String),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No secrets can be made.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+impl From<KeeperError> for RebuildRefusal {
+    fn from(error: KeeperError) -> Self {
+        match error {
+            KeeperError::UnknownHost(id) => Self::UnknownHost(id),
+            KeeperError::Ledger(error) => Self::Ledger(error),
+            KeeperError::Secrets(error) => Self::Secrets(error),
+            KeeperError::Illegal(illegal) => Self::NotReady(illegal.to_string()),
+        }
+    }
+}
+
+/// Starts rebuilds.
+pub struct RebuildDesk {
+    /// The outside.
+    pub world: Arc<World>,
+    /// Server types and templates.
+    pub catalog: Arc<dyn Catalog>,
+    /// Images.
+    pub images: Arc<dyn ImageLibrary>,
+    /// Renders the answer as a check.
+    pub answers: Arc<AnswerDesk>,
+    /// Shows the operation.
+    pub operations: Arc<OperationDesk>,
+    /// How long a rebuild stays armed (`pxe.armed_minutes`).
+    pub armed_for: Duration,
+}
+
+impl RebuildDesk {
+    /// Checks, then arms: a fresh key pair and one-time tokens for this rebuild alone.
+    pub async fn request(
+        &self,
+        host: &HostId,
+        confirm: Option<&str>,
+        image: Option<&str>,
+    ) -> Result<OperationView, RebuildRefusal> {
+        let host = self.world.keeper.host(host).await?;
+        if !host.state.is_stable() {
+            let operation = host.operation.clone().unwrap_or_else(|| OperationId::from_random([0; 8]));
+            return Err(RebuildRefusal::UnderWay { hostname: host.hostname, operation });
+        }
+        if confirm.map(str::trim) != Some(host.hostname.as_str()) {
+            return Err(RebuildRefusal::Confirmation { hostname: host.hostname });
+        }
+        let (server_type, image, template_text) = self.check(&host, image).await?;
+        self.check_is_no_member(&host).await?;
+        let opened = self.open(&host, server_type, image, template_text)?;
+        let id = opened.operation.id.clone();
+        let details = Move { opens: Some(Box::new(opened)), ..Move::default() };
+        match self.world.keeper.apply(&host, HostEvent::RebuildRequested, details).await {
+            Err(KeeperError::Ledger(LedgerError::Conflict)) => {
+                return Err(RebuildRefusal::NotReady("the host has just changed; look again".into()));
+            }
+            result => result?,
+        };
+        let view = self.operations.view(&id).await?;
+        view.ok_or_else(|| {
+            RebuildRefusal::Ledger(LedgerError::Unreadable(format!("operation {id} is not there after it was written")))
+        })
+    }
+
+    /// The server type, the image that will be installed (asked for, of the server type, else the newest), and the template's text.
+    async fn check(&self, host: &Host, image: Option<&str>) -> Result<(ServerType, Image, String), RebuildRefusal> {
+        let server_type = self.catalog.server_type(&host.server_type).ok_or_else(|| {
+            RebuildRefusal::NotReady(format!(
+                "the server type `{}` is not in the catalog any more; see /api/catalog",
+                host.server_type
+            ))
+        })?;
+        let images = self.images.images().await?;
+        let image = match image.filter(|image| !image.is_empty()).or(server_type.image.as_deref()) {
+            Some(name) => images
+                .into_iter()
+                .find(|image| image.id.as_str() == name)
+                .ok_or_else(|| RebuildRefusal::UnknownImage(name.to_owned()))?,
+            None => images.into_iter().next().ok_or_else(|| {
+                RebuildRefusal::NotReady(
+                    "there is no installer image yet; add one with `rackseed image add FILE`".into(),
+                )
+            })?,
+        };
+        if image.release < OLDEST_INSTALLER {
+            return Err(RebuildRefusal::NotReady(format!(
+                "the installer {} on image {} is too old; {OLDEST_INSTALLER} or newer can be automated",
+                image.release, image.id
+            )));
+        }
+        self.answers
+            .preview(host, &server_type, image.release)
+            .map_err(|error| RebuildRefusal::NotReady(error.to_string()))?;
+        let template = self.catalog.answer_template(&server_type.answer_template);
+        let template = template.ok_or_else(|| {
+            RebuildRefusal::NotReady(format!("there is no answer template `{}`", server_type.answer_template))
+        })?;
+        Ok((server_type, image, template))
+    }
+
+    /// Until a host can leave its cluster first, one that is or may be a member is not rebuilt: its quorum vote would be lost.
+    async fn check_is_no_member(&self, host: &Host) -> Result<(), RebuildRefusal> {
+        if host.is_member {
+            return Err(RebuildRefusal::Member(format!(
+                "{} is a member of the cluster; remove it there first (`pvecm delnode {}` on another member), then remove and register it here",
+                host.hostname, host.hostname
+            )));
+        }
+        let unknown = |reason: String| {
+            RebuildRefusal::Member(format!(
+                "the cluster cannot be asked whether {} is a member, so nothing was armed: {reason}",
+                host.hostname
+            ))
+        };
+        let Some(member) = find_member(&self.world, host).await.map_err(|error| unknown(error.reason))? else {
+            return Ok(());
+        };
+        let view = member.view(&self.world).await.map_err(|error| unknown(error.reason))?;
+        let address = host.address.map(|address| address.to_string());
+        if view.lists(host.hostname.as_str(), address.as_deref()) || view.node == host.hostname.as_str() {
+            return Err(RebuildRefusal::Member(format!(
+                "the cluster lists {} (or its address); remove it there first: `pvecm delnode {}` on a member",
+                host.hostname, host.hostname
+            )));
+        }
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        host: &Host,
+        server_type: ServerType,
+        image: Image,
+        template_text: String,
+    ) -> Result<OpenedRebuild, RebuildRefusal> {
+        let secrets = &self.world.secrets;
+        let mut random = [0; 8];
+        random.copy_from_slice(&secrets.random_bytes(8)?);
+        let id = OperationId::from_random(random);
+        let token_secret: SecretSlice<u8> = secrets.random_bytes(32)?.into();
+        let private_key: SecretSlice<u8> = secrets.random_bytes(32)?.into();
+        let mut seed = zeroize::Zeroizing::new([0; 32]);
+        seed.copy_from_slice(private_key.expose_secret());
+        let public_key = public_key_line(&SigningKey::from_bytes(&seed), &format!("rackseed-{id}"));
+        let sealed = SealedSecrets {
+            token_secret: secrets.seal(&secret_place(&id, "token_secret"), token_secret.expose_secret())?,
+            private_key: secrets.seal(&secret_place(&id, "private_key"), private_key.expose_secret())?,
+        };
+        let now = self.world.clock.now();
+        let rebuild = Rebuild {
+            operation: id.clone(),
+            host: host.id.clone(),
+            template: server_type.answer_template.clone(),
+            server_type,
+            template_text,
+            image: image.id,
+            public_key,
+            sealed: Some(sealed),
+            requested_at: now,
+            armed_until: now + SignedDuration::try_from(self.armed_for).unwrap_or(SignedDuration::from_mins(60)),
+            ended_at: None,
+            marks: RebuildMarks::default(),
+        };
+        let steps = REBUILD_HOST.steps.iter().map(|step| (*step).to_owned()).collect();
+        let operation =
+            Operation { id, host: host.id.clone(), plan: REBUILD_HOST.name.to_owned(), steps, started_at: now };
+        Ok(OpenedRebuild { operation, rebuild, tokens: RebuildTokens::new(token_secret).hashes() })
+    }
+}
+
+/// Writes a public key as one OpenSSH line (RFC 8709 §4: the words `ssh-ed25519` and the key, each with its length before it).
+fn public_key_line(key: &SigningKey, comment: &str) -> String {
+    let mut blob = Vec::new();
+    for part in [b"ssh-ed25519".as_slice(), key.verifying_key().as_bytes()] {
+        blob.extend(u32::try_from(part.len()).unwrap_or_default().to_be_bytes());
+        blob.extend(part);
+    }
+    format!("ssh-ed25519 {} {comment}", BASE64.encode(&blob))
+}
+
+/// The fingerprint of an OpenSSH public key line as `ssh-keygen -l` shows it: `SHA256:…`.
+pub(super) fn fingerprint(line: &str) -> String {
+    let blob = line.split_whitespace().nth(1).and_then(|word| BASE64.decode(word.as_bytes()).ok()).unwrap_or_default();
+    format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(blob)))
+}

@@ -1,0 +1,165 @@
+//! Brings the node into the cluster: `pvecm create` when there is none, else `pvecm add` through a member.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::join_process::{self, JoinProcess};
+use crate::{
+    domain::cluster::{ClusterView, read_members},
+    operations::{
+        MemberCredential, Outcome, Step, StepContext, StepError, StepKind, World,
+        cluster_access::{Member, SHORT_COMMAND, find_member, node_login, plain_public_key, run},
+    },
+    ports::{Command, Login},
+};
+
+/// The step.
+pub(super) struct JoinCluster;
+
+#[async_trait]
+impl Step for JoinCluster {
+    fn name(&self) -> &'static str {
+        "join_cluster"
+    }
+
+    fn kind(&self) -> StepKind {
+        StepKind::ForwardOnly
+    }
+
+    fn deadline(&self, _world: &World) -> Duration {
+        Duration::from_secs(15 * 60)
+    }
+
+    /// Look: is it a member already, or does a join run? Act: start one. Look again at the next call.
+    async fn perform(&self, context: &StepContext<'_>) -> Result<Outcome, StepError> {
+        let world = context.world;
+        let login = node_login(world, &context.host, &context.rebuild)?;
+        let process = join_process::read(&run(world, &login, &join_process::look()).await?.output);
+        if let JoinProcess::Running(said) = process {
+            return Ok(Outcome::NotYet(if said.is_empty() {
+                "pvecm is at work".into()
+            } else {
+                format!("pvecm is at work: {said}")
+            }));
+        }
+        if let Some(cluster) = view(world, &login).await?.cluster {
+            return Ok(Outcome::Done(json!({ "cluster": cluster.name })));
+        }
+        if let JoinProcess::Ended(said) = process {
+            let (reason, may_pass) = join_process::explain(&said);
+            run(world, &login, &join_process::forget()).await?;
+            return Err(StepError { reason, may_pass });
+        }
+        run(world, &login, join_process::RECOVER).await?;
+        let link0 = link0_address(context, &login).await?;
+        match find_member(world, &context.host).await? {
+            None => {
+                start(
+                    world,
+                    &login,
+                    &format!("create {} --link0 {link0}", world.cluster.cluster_name),
+                    SecretString::default(),
+                )
+                .await?
+            }
+            Some(member) => add(world, &login, &member, link0).await?,
+        }
+        Ok(Outcome::NotYet("pvecm was started".into()))
+    }
+}
+
+async fn view(world: &World, login: &Login) -> Result<ClusterView, StepError> {
+    let output = run(world, login, "cat /etc/pve/.members").await?;
+    read_members(&output.output).map_err(|error| StepError::passing(error.to_string()))
+}
+
+async fn start(world: &World, login: &Login, arguments: &str, input: SecretString) -> Result<(), StepError> {
+    let command = Command { line: join_process::start(arguments), input, limit: SHORT_COMMAND };
+    let output = world.shell.run(login, &command).await?;
+    if output.is_success() {
+        Ok(())
+    } else {
+        Err(StepError::passing(format!("pvecm could not be started: {}", output.error.trim())))
+    }
+}
+
+async fn add(world: &World, login: &Login, member: &Member, link0: Ipv4Addr) -> Result<(), StepError> {
+    let there = member.view(world).await?;
+    if !there.cluster.as_ref().is_some_and(|cluster| cluster.quorate) {
+        return Err(StepError::passing(format!(
+            "the member {} is in no cluster or has no quorum; nothing is joined until it has",
+            member.address
+        )));
+    }
+    let address = member.address;
+    match &world.cluster.credential {
+        Some(MemberCredential::Password(password)) => {
+            let fingerprint = member_fingerprint(world, member).await?;
+            start(world, login, &format!("add {address} --fingerprint {fingerprint} --link0 {link0}"), password.clone())
+                .await
+        }
+        Some(MemberCredential::Key(_)) => {
+            authorise(world, login, member).await?;
+            start(world, login, &format!("add {address} --use_ssh --link0 {link0}"), SecretString::default()).await
+        }
+        None => Err(StepError::lasting(
+            "there is no credential for the member; set proxmox.key_file or proxmox.root_password_file",
+        )),
+    }
+}
+
+/// Reads the fingerprint of the member's API certificate over the pinned SSH connection, and holds it against the setting.
+async fn member_fingerprint(world: &World, member: &Member) -> Result<String, StepError> {
+    let line = "cd /etc/pve/nodes/$(uname -n) && file=pve-ssl.pem; [ -e pveproxy-ssl.pem ] && file=pveproxy-ssl.pem; openssl x509 -noout -fingerprint -sha256 -in $file";
+    let said = run(world, &member.login, line).await?.output;
+    let seen = said.trim().rsplit('=').next().unwrap_or_default().to_uppercase();
+    if seen.len() != 95 || !seen.chars().all(|c| c.is_ascii_hexdigit() || c == ':') {
+        return Err(StepError::lasting(format!(
+            "the member {} did not show the fingerprint of its certificate: {}",
+            member.address,
+            said.trim()
+        )));
+    }
+    match &world.cluster.join_fingerprint {
+        Some(pinned) if pinned.to_uppercase() != seen => Err(StepError::lasting(format!(
+            "the member's certificate has changed: proxmox.join_fingerprint is {pinned}, the member shows {seen}; if it was renewed, correct the setting, then retry"
+        ))),
+        Some(_) | None => Ok(seen),
+    }
+}
+
+/// Lets the node log in to the member by its own key and know the member's host key: no password goes anywhere.
+async fn authorise(world: &World, login: &Login, member: &Member) -> Result<(), StepError> {
+    let make = "[ -e /root/.ssh/id_rsa ] || ssh-keygen -q -t rsa -b 4096 -N '' -f /root/.ssh/id_rsa; cat /root/.ssh/id_rsa.pub";
+    let said = run(world, login, make).await?.output;
+    let key =
+        plain_public_key(&said).ok_or_else(|| StepError::passing("the node has no readable /root/.ssh/id_rsa.pub"))?;
+    let file = "/etc/pve/priv/authorized_keys";
+    run(world, &member.login, &format!("grep -qF '{key}' {file} || echo '{key}' >> {file}; grep -qF '{key}' {file}"))
+        .await?;
+    let host_key = plain_public_key(&member.login.host_key)
+        .ok_or_else(|| StepError::lasting("the member's pinned host key cannot be read"))?;
+    let known = format!("{} {host_key}", member.address);
+    run(
+        world,
+        login,
+        &format!("file=/root/.ssh/known_hosts; grep -qxF '{known}' $file 2>/dev/null || echo '{known}' >> $file"),
+    )
+    .await?;
+    Ok(())
+}
+
+/// The node's address on corosync's link 0. Always given: without it `pvecm` does not notice an address that is used twice.
+async fn link0_address(context: &StepContext<'_>, login: &Login) -> Result<Ipv4Addr, StepError> {
+    let home = context.host.address.ok_or_else(|| StepError::lasting("the node's address is not known; rebuild it"))?;
+    let Some(network) = context.world.cluster.link0_network else { return Ok(home) };
+    let said = run(context.world, login, "ip -4 -o addr show scope global").await?.output;
+    let addresses = said.split_whitespace().filter_map(|word| word.split_once('/')?.0.parse::<Ipv4Addr>().ok());
+    addresses
+        .into_iter()
+        .find(|address| network.contains(address))
+        .ok_or_else(|| StepError::lasting(format!("the node has no address in proxmox.link0_network {network}")))
+}

@@ -1,0 +1,35 @@
+//! Everything outside that steps may touch, each behind its port.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::ClusterSettings;
+use crate::{
+    ports::{Clock, HostLedger, Infrastructure, OperationJournal, RebuildLedger, RemoteShell, Secrets},
+    provisioning::{HostKeeper, Patience},
+};
+
+/// The outside.
+pub struct World {
+    /// Keeps states.
+    pub keeper: Arc<HostKeeper>,
+    /// Hosts.
+    pub hosts: Arc<dyn HostLedger>,
+    /// Rebuilds.
+    pub rebuilds: Arc<dyn RebuildLedger>,
+    /// Journals and turns.
+    pub journal: Arc<dyn OperationJournal>,
+    /// Commands on nodes.
+    pub shell: Arc<dyn RemoteShell>,
+    /// Sealed secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// The inventory service.
+    pub infrastructure: Arc<dyn Infrastructure>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The cluster and how to reach it.
+    pub cluster: ClusterSettings,
+    /// Our server types in the words of the inventory service.
+    pub server_type_map: BTreeMap<String, String>,
+    /// How long machines may take.
+    pub patience: Patience,
+}
