@@ -1,1 +1,146 @@
-//! Room under construction.
+//! The settings file: one small struct for each concern, all problems reported at once with their path.
+//!
+//! `docker/rackseed.example.yaml` says what each key means; a test holds that it has exactly these keys with these defaults.
+
+mod check;
+mod private_file;
+mod sections;
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use private_file::read_private_file;
+pub use sections::{
+    CatalogSettings, CredentialSettings, InfrastructureSettings, JoinSettings, PatienceSettings, ProxmoxSettings,
+    PxeSettings, ServerSettings,
+};
+
+/// A larger settings file is refused before it is parsed.
+const LARGEST_FILE_BYTES: usize = 1 << 20;
+
+/// Everything that an operator may set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Database, keys, certificate and images.
+    pub data_folder: PathBuf,
+    /// Folders that are edited while the daemon runs.
+    pub catalog: CatalogSettings,
+    /// Listeners.
+    pub server: ServerSettings,
+    /// Network boot.
+    pub pxe: PxeSettings,
+    /// The cluster.
+    pub proxmox: ProxmoxSettings,
+    /// The join.
+    pub join: JoinSettings,
+    /// What new nodes are given.
+    pub credentials: CredentialSettings,
+    /// The inventory service.
+    pub infrastructure: InfrastructureSettings,
+    /// How long machines may take.
+    pub patience: PatienceSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_folder: "/var/lib/rackseed".into(),
+            catalog: CatalogSettings::default(),
+            server: ServerSettings::default(),
+            pxe: PxeSettings::default(),
+            proxmox: ProxmoxSettings::default(),
+            join: JoinSettings::default(),
+            credentials: CredentialSettings::default(),
+            infrastructure: InfrastructureSettings::default(),
+            patience: PatienceSettings::default(),
+        }
+    }
+}
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingsProblem {
+    /// The key, such as `proxmox.cluster_name`; empty when it is about the whole file.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidSettings(pub Vec<SettingsProblem>);
+
+impl fmt::Display for InvalidSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the settings cannot be used:")?;
+        for SettingsProblem { path, problem } in &self.0 {
+            match path.as_str() {
+                "" => write!(formatter, "\n  {problem}")?,
+                path => write!(formatter, "\n  {path}: {problem}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl InvalidSettings {
+    fn of_the_file(problem: String) -> Self {
+        Self(vec![SettingsProblem { path: String::new(), problem }])
+    }
+}
+
+impl Settings {
+    /// The commented example: every key with its default.
+    pub fn example() -> &'static str {
+        include_str!("../../docker/rackseed.example.yaml")
+    }
+
+    /// Reads and checks a settings file.
+    pub fn load(path: &Path) -> Result<Self, InvalidSettings> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            InvalidSettings::of_the_file(format!(
+                "{} cannot be read: {error}; `rackseed config example > {}` writes one to begin with",
+                path.display(),
+                path.display()
+            ))
+        })?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(&text, folder)
+    }
+
+    /// Parses and checks the text of a settings file; relative paths in it are relative to `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, InvalidSettings> {
+        if text.len() > LARGEST_FILE_BYTES {
+            return Err(InvalidSettings::of_the_file(format!(
+                "the file has {} bytes; at most {LARGEST_FILE_BYTES} are read",
+                text.len()
+            )));
+        }
+        let parsed: Option<Self> =
+            serde_yaml::from_str(text).map_err(|error| InvalidSettings::of_the_file(error.to_string()))?;
+        let mut settings = parsed.unwrap_or_default();
+        settings.resolve_paths(folder);
+        let problems = check::check(&settings);
+        if problems.is_empty() { Ok(settings) } else { Err(InvalidSettings(problems)) }
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        let CatalogSettings { answer_templates, server_types, ipxe } = &mut self.catalog;
+        let mut paths = vec![&mut self.data_folder, answer_templates, server_types, ipxe, &mut self.pxe.ipxe_folder];
+        paths.extend([
+            &mut self.proxmox.key_file,
+            &mut self.proxmox.root_password_file,
+            &mut self.infrastructure.token_file,
+        ]);
+        for path in paths {
+            if path.is_relative() && !path.as_os_str().is_empty() {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+}

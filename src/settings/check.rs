@@ -1,0 +1,138 @@
+//! The rules of the settings; every broken one is found in one go.
+
+use std::{net::Ipv4Addr, path::Path};
+
+use ipnet::Ipv4Net;
+
+use super::{PatienceSettings, ProxmoxSettings, PxeSettings, Settings, SettingsProblem, read_private_file};
+
+/// Returns everything that is wrong.
+pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
+    let mut problems = Problems::default();
+    let server = &settings.server;
+    problems.url("server.public_url", &server.public_url, &["http"]);
+    problems.url("server.public_machine_url", &server.public_machine_url, &["https"]);
+    problems.url("infrastructure.base_url", &settings.infrastructure.base_url, &["http", "https"]);
+    problems.private_file("infrastructure.token_file", &settings.infrastructure.token_file);
+    check_pxe(&settings.pxe, &mut problems);
+    check_proxmox(&settings.proxmox, &mut problems);
+    let hash = &settings.credentials.root_password_hash;
+    problems.rule("credentials.root_password_hash", hash.is_empty() || is_crypt_hash(hash), || {
+        "is not a crypt(3) hash such as $6$… ; make one with `mkpasswd -m sha-512`".into()
+    });
+    check_patience(&settings.patience, &mut problems);
+    problems.0
+}
+
+fn check_pxe(pxe: &PxeSettings, problems: &mut Problems) {
+    problems.rule("pxe.interface", !pxe.enabled || !pxe.interface.is_empty(), || {
+        "is needed while pxe.enabled is true: the network interface of the machines, such as eth0 (`ip link` lists them)".into()
+    });
+    problems.parsed::<Ipv4Net>("pxe.subnet", &pxe.subnet, "is not an IPv4 network such as 192.0.2.0/24");
+    problems.rule("pxe.armed_minutes", pxe.armed_minutes > 0, || "must be at least 1".into());
+    for (path, port) in
+        [("pxe.dhcp_port", pxe.dhcp_port), ("pxe.proxy_port", pxe.proxy_port), ("pxe.tftp_port", pxe.tftp_port)]
+    {
+        problems.rule(path, port > 0, || "must be a port between 1 and 65535".into());
+    }
+}
+
+fn check_proxmox(proxmox: &ProxmoxSettings, problems: &mut Problems) {
+    problems.rule("proxmox.domain", is_domain(&proxmox.domain), || "is not a domain such as home.arpa".into());
+    problems.parsed::<Ipv4Addr>("proxmox.existing_node", &proxmox.existing_node, "is not an IPv4 address");
+    problems.parsed::<Ipv4Net>(
+        "proxmox.link0_network",
+        &proxmox.link0_network,
+        "is not an IPv4 network such as 10.10.0.0/24",
+    );
+    let name = &proxmox.cluster_name;
+    let is_name = (1..=15).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !name.starts_with('-');
+    problems.rule("proxmox.cluster_name", is_name, || "must be 1 to 15 letters, digits and dashes".into());
+    let key = proxmox.existing_node_ssh_host_key.trim();
+    problems.rule(
+        "proxmox.existing_node_ssh_host_key",
+        key.is_empty() || key.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"),
+        || "is not an Ed25519 host key; take the line in /etc/ssh/ssh_host_ed25519_key.pub of the member".into(),
+    );
+    problems.rule("proxmox.existing_node_ssh_host_key", proxmox.existing_node.is_empty() || !key.is_empty(), || {
+        "is needed with proxmox.existing_node: we trust no host key on first use".into()
+    });
+    let fingerprint = &proxmox.join_fingerprint;
+    let is_fingerprint = fingerprint.split(':').count() == 32
+        && fingerprint.split(':').all(|pair| u8::from_str_radix(pair, 16).is_ok() && pair.len() == 2);
+    problems.rule("proxmox.join_fingerprint", fingerprint.is_empty() || is_fingerprint, || {
+        "is not a SHA-256 fingerprint of 32 pairs such as AB:CD:…".into()
+    });
+    let both = !proxmox.key_file.as_os_str().is_empty() && !proxmox.root_password_file.as_os_str().is_empty();
+    problems.rule("proxmox.root_password_file", !both, || {
+        "and proxmox.key_file exclude each other; keep one (the key is preferred)".into()
+    });
+    problems.private_file("proxmox.key_file", &proxmox.key_file);
+    problems.private_file("proxmox.root_password_file", &proxmox.root_password_file);
+    problems.rule("proxmox.ssh_port", proxmox.ssh_port > 0, || "must be a port between 1 and 65535".into());
+}
+
+fn check_patience(patience: &PatienceSettings, problems: &mut Problems) {
+    for (state, minutes) in patience.by_state() {
+        problems.rule(&format!("patience.{state}"), !minutes.is_zero(), || "must be at least one minute".into());
+    }
+}
+
+fn is_crypt_hash(text: &str) -> bool {
+    text.len() >= 13 && text.starts_with('$') && text.chars().all(|c| c.is_ascii_graphic() && c != ':')
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 180 && text.split('.').all(is_label)
+}
+
+#[derive(Default)]
+struct Problems(Vec<SettingsProblem>);
+
+impl Problems {
+    fn rule(&mut self, path: &str, holds: bool, problem: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(SettingsProblem { path: path.to_owned(), problem: problem() });
+        }
+    }
+
+    /// A text that must parse, unless it is empty.
+    fn parsed<T: std::str::FromStr>(&mut self, path: &str, text: &str, problem: &str) {
+        self.rule(path, text.is_empty() || text.parse::<T>().is_ok(), || format!("`{text}` {problem}"));
+    }
+
+    /// `SCHEME://HOST[:PORT][/PATH]`, unless it is empty; for machines' URLs the path must be empty.
+    fn url(&mut self, path: &str, text: &str, schemes: &[&str]) {
+        let parsed = reqwest::Url::parse(text);
+        let may_have_path = schemes.len() > 1;
+        let is_url = parsed.is_ok_and(|url| {
+            schemes.contains(&url.scheme())
+                && url.host_str().is_some()
+                && url.query().is_none()
+                && (may_have_path || (url.path() == "/" && !text.ends_with('/')))
+        });
+        self.rule(path, text.is_empty() || is_url, || {
+            format!(
+                "`{text}` is not a URL such as {}://192.0.2.10:8081{}",
+                schemes[0],
+                if may_have_path { "/api" } else { " (nothing after the port)" }
+            )
+        });
+    }
+
+    fn private_file(&mut self, path: &str, file: &Path) {
+        if !file.as_os_str().is_empty()
+            && let Err(problem) = read_private_file(file)
+        {
+            self.0.push(SettingsProblem { path: path.to_owned(), problem });
+        }
+    }
+}
