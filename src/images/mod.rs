@@ -1,1 +1,25 @@
-//! Room under construction.
+//! The library of installer images: ingest once, a private view for each rebuild.
+//!
+//! [`ImageFolder::add`] turns an ISO file into `images/<id>/` with kernel, initrd and a PXE copy of the ISO, which has room for
+//! `auto-installer-mode.toml` at a known place. [`ports::ImageLibrary::open`](crate::ports::ImageLibrary::open) then shows that one
+//! copy to every rebuild with other settings in that room: a private ISO that costs neither disk nor time.
+//!
+//! What lies in the library never changes: folders are made under another name and renamed into place when they are complete and on
+//! disk, and the row in the ledger comes last. Whatever is interrupted leaves only a `.partial-` folder, which the next `add` or
+//! [`ImageFolder::clean_up`] removes.
+
+mod add;
+mod add_error;
+mod cd_info;
+mod folder;
+mod ingest;
+mod pxe_copy;
+mod served;
+mod settings_room;
+mod staging;
+mod xorriso;
+
+pub use add::Progress;
+pub use add_error::AddError;
+pub use folder::{ImageFolder, RemoveError};
+pub use settings_room::{fill_room, splice};
