@@ -93,3 +93,28 @@ fn tail(complained: &[u8]) -> String {
     let surplus = told.chars().count().saturating_sub(TOLD_CHARACTERS);
     told.chars().skip(surplus).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_does_not_end_is_killed_at_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, started) = (folder.path().join("program"), folder.path().join("started"));
+        let script = format!("#!/bin/sh\necho half a word >&2\necho $$ > {}\nexec sleep 600\n", started.display());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let limit = Duration::from_millis(700);
+        let error = Xorriso { program: program.into() }.run("sleeping", limit, &[]).await.unwrap_err();
+        assert!(matches!(&error, AddError::XorrisoTimedOut { said, .. } if said == "half a word"), "{error}");
+        let id = std::fs::read_to_string(started).unwrap();
+        let status = format!("/proc/{}/status", id.trim());
+        let end = std::time::Instant::now() + Duration::from_secs(5);
+        // Killed means gone, or waiting to be collected.
+        while std::fs::read_to_string(&status).is_ok_and(|text| !text.contains("State:\tZ")) {
+            assert!(std::time::Instant::now() < end, "it still runs");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

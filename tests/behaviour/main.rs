@@ -1,11 +1,14 @@
 //! What users, machines and files see of Rackseed: one module for each thing that they see.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod answers;
 mod api;
 mod catalog;
 mod dashboard;
 mod dhcp;
 mod images;
+mod infrastructure;
 mod operations;
 mod provisioning;
 mod remote_shell;
