@@ -1,1 +1,136 @@
-//! Room under construction.
+//! Server types, answer templates and iPXE scripts from the operator's folders: read all, check all, swap at once, or keep the last good
+//! ones and say which file, line and rule.
+
+mod answer;
+mod built_in;
+mod read;
+mod redact;
+mod render;
+mod server_types;
+mod watch;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        answer::AnswerValues,
+        catalog::{CatalogProblem, CatalogStatus, ScriptName, ScriptValues},
+        identity::{ServerTypeName, TemplateName},
+        server_type::ServerType,
+    },
+    ports::{CannotRender, Catalog, Clock},
+};
+
+pub use redact::redact;
+pub use watch::{CatalogWatch, WatchError};
+
+/// The three folders.
+#[derive(Debug, Clone)]
+pub struct CatalogFolders {
+    /// `*.toml`.
+    pub answer_templates: PathBuf,
+    /// `*.yaml`.
+    pub server_types: PathBuf,
+    /// `*.ipxe`.
+    pub ipxe: PathBuf,
+}
+
+/// What the folders held when they were last good.
+#[derive(Debug, Default)]
+struct Contents {
+    server_types: BTreeMap<ServerTypeName, ServerType>,
+    answer_templates: BTreeMap<TemplateName, String>,
+    scripts: BTreeMap<ScriptName, String>,
+}
+
+/// The catalog of a running daemon.
+pub struct FolderCatalog {
+    folders: CatalogFolders,
+    clock: Arc<dyn Clock>,
+    contents: ArcSwap<Contents>,
+    state: Mutex<ReadState>,
+}
+
+struct ReadState {
+    loaded_at: Timestamp,
+    problems: Vec<CatalogProblem>,
+    /// Hash of everything that was read last, so that an event without a change reloads nothing.
+    seen: Option<u64>,
+}
+
+impl FolderCatalog {
+    /// Reads the folders; a missing one is made with the built-in defaults first. When they are broken the catalog is empty (nothing can
+    /// be armed) and says what is wrong.
+    pub fn open(folders: CatalogFolders, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        built_in::make_missing(&folders)?;
+        let state = Mutex::new(ReadState { loaded_at: clock.now(), problems: Vec::new(), seen: None });
+        let catalog = Self { folders, clock, contents: ArcSwap::default(), state };
+        catalog.reload();
+        Ok(catalog)
+    }
+
+    /// Reads the folders again. Returns the new status if anything has changed since the last time.
+    pub fn reload(&self) -> Option<CatalogStatus> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = read::read_files(&self.folders);
+        let seen = files.fingerprint();
+        if state.seen.replace(seen) == Some(seen) {
+            return None;
+        }
+        match read::check_files(&files) {
+            Ok(contents) => {
+                self.contents.store(Arc::new(contents));
+                (state.problems, state.loaded_at) = (Vec::new(), self.clock.now());
+            }
+            Err(problems) => state.problems = problems,
+        }
+        drop(state);
+        Some(self.status())
+    }
+}
+
+impl Catalog for FolderCatalog {
+    fn status(&self) -> CatalogStatus {
+        let contents = self.contents.load();
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        CatalogStatus {
+            loaded_at: state.loaded_at,
+            problems: state.problems.clone(),
+            server_types: contents.server_types.keys().map(ToString::to_string).collect(),
+            answer_templates: contents.answer_templates.keys().map(ToString::to_string).collect(),
+            scripts: contents.scripts.keys().map(|script| script.word().to_owned()).collect(),
+        }
+    }
+
+    fn server_type(&self, name: &ServerTypeName) -> Option<ServerType> {
+        self.contents.load().server_types.get(name).cloned()
+    }
+
+    fn server_types(&self) -> Vec<ServerType> {
+        self.contents.load().server_types.values().cloned().collect()
+    }
+
+    fn answer_template(&self, name: &TemplateName) -> Option<String> {
+        self.contents.load().answer_templates.get(name).cloned()
+    }
+
+    fn render_answer(&self, template_text: &str, values: &AnswerValues) -> Result<String, CannotRender> {
+        answer::render(template_text, values)
+    }
+
+    fn render_script(&self, script: ScriptName, values: &ScriptValues) -> Result<String, CannotRender> {
+        let contents = self.contents.load();
+        let text = contents.scripts.get(&script).ok_or_else(|| CannotRender {
+            what: format!("iPXE script {}", script.word()),
+            problems: vec!["it is not in the catalog; see /api/catalog".into()],
+        })?;
+        render::script(script, text, values)
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod answer_file;
+mod answer_rules;
 pub mod boot_request;
 pub mod catalog;
 pub mod change;

@@ -128,6 +128,23 @@ impl ServerType {
         problems
     }
 
+    /// A server type that keeps every rule, to check templates with.
+    pub fn sample() -> Self {
+        Self {
+            name: unnamed(),
+            display_name: "sample".into(),
+            boot_disk: Some("/dev/sda".into()),
+            disk_filter: BTreeMap::new(),
+            filesystem: Filesystem::Ext4,
+            management_nic: None,
+            gpu: None,
+            hostname_prefix: None,
+            answer_template: default_template(),
+            image: None,
+            kernel_arguments: Vec::new(),
+        }
+    }
+
     /// The rule by which the disk is chosen, as a person reads it before saying yes.
     pub fn disk_rule(&self) -> String {
         match (&self.boot_disk, self.disk_filter.iter().next()) {
@@ -183,17 +200,9 @@ mod tests {
 
     fn server_type(disk: Option<&str>, filter: &[(&str, &str)]) -> ServerType {
         ServerType {
-            name: unnamed(),
-            display_name: "a".into(),
             boot_disk: disk.map(str::to_owned),
             disk_filter: filter.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            filesystem: Filesystem::Ext4,
-            management_nic: None,
-            gpu: None,
-            hostname_prefix: None,
-            answer_template: default_template(),
-            image: None,
-            kernel_arguments: vec![],
+            ..ServerType::sample()
         }
     }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod answers;
 mod api;
 mod catalog;

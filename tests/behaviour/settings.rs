@@ -15,7 +15,9 @@ fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         Value::Object(fields) if !fields.is_empty() => {
             fields.iter().for_each(|(key, value)| keys(value, &format!("{path}.{key}"), found))
         }
-        _ => drop(found.insert(format!("{path} = {value}"))),
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            drop(found.insert(format!("{path} = {value}")))
+        }
     }
 }
 

@@ -1,0 +1,37 @@
+//! The defaults that are part of the program: what a missing folder is made with.
+
+use std::{fs, io, path::Path};
+
+use super::CatalogFolders;
+
+const ANSWER_TEMPLATES: &[(&str, &str)] = &[("default.toml", include_str!("../../answer-templates/default.toml"))];
+const SERVER_TYPES: &[(&str, &str)] = &[("server-types.yaml", include_str!("../../server-types/server-types.yaml"))];
+const SCRIPTS: &[(&str, &str)] = &[
+    ("identify.ipxe", include_str!("../../ipxe/identify.ipxe")),
+    ("install.ipxe", include_str!("../../ipxe/install.ipxe")),
+    ("local.ipxe", include_str!("../../ipxe/local.ipxe")),
+    ("refuse.ipxe", include_str!("../../ipxe/refuse.ipxe")),
+];
+
+/// Makes every folder that is missing, with the built-in defaults in it. A folder that is there is left alone, also when it is empty.
+pub(super) fn make_missing(folders: &CatalogFolders) -> io::Result<()> {
+    let all = [
+        (&folders.answer_templates, ANSWER_TEMPLATES),
+        (&folders.server_types, SERVER_TYPES),
+        (&folders.ipxe, SCRIPTS),
+    ];
+    for (folder, files) in all {
+        if !folder.exists() {
+            make(folder, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn make(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, text) in files {
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! Reads every file of the three folders, and checks every one before any is used.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
+};
+
+use super::{CatalogFolders, Contents, answer, render, server_types};
+use crate::domain::{
+    answer::AnswerValues,
+    catalog::{CatalogProblem, ScriptName, ScriptValues},
+    identity::{MacAddress, TemplateName},
+    image::{InstallerRelease, OLDEST_INSTALLER},
+    server_type::ServerType,
+};
+
+/// A larger file is not read.
+const LARGEST_FILE_BYTES: u64 = 1 << 20;
+/// The newest dialect that answers are checked in, besides the oldest.
+const NEWEST_INSTALLER: InstallerRelease = InstallerRelease { major: 9, minor: 2 };
+
+/// One file as it was read.
+pub(super) struct File {
+    /// `FOLDER/NAME`, as people are told of it.
+    pub(super) name: String,
+    /// The name without its extension.
+    pub(super) stem: String,
+    /// What it holds.
+    pub(super) text: String,
+}
+
+/// Everything that was read.
+pub(super) struct Files {
+    server_types: Vec<File>,
+    answer_templates: Vec<File>,
+    scripts: Vec<File>,
+    problems: Vec<CatalogProblem>,
+}
+
+impl Files {
+    /// A hash of everything, to notice a change.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for file in self.server_types.iter().chain(&self.answer_templates).chain(&self.scripts) {
+            (&file.name, &file.text).hash(&mut hasher);
+        }
+        self.problems.iter().for_each(|problem| problem.to_string().hash(&mut hasher));
+        hasher.finish()
+    }
+}
+
+/// Reads the folders.
+pub(super) fn read_files(folders: &CatalogFolders) -> Files {
+    let mut problems = Vec::new();
+    Files {
+        server_types: read_folder(&folders.server_types, "yaml", &mut problems),
+        answer_templates: read_folder(&folders.answer_templates, "toml", &mut problems),
+        scripts: read_folder(&folders.ipxe, "ipxe", &mut problems),
+        problems,
+    }
+}
+
+/// Checks everything; the contents, or every problem at once.
+pub(super) fn check_files(files: &Files) -> Result<Contents, Vec<CatalogProblem>> {
+    let mut problems = files.problems.clone();
+    let answer_templates = check_templates(&files.answer_templates, &mut problems);
+    let types = server_types::read(&files.server_types, &mut problems);
+    for (kind, file, line) in &types {
+        if !files.answer_templates.iter().any(|template| template.stem == kind.answer_template.as_str()) {
+            let rule = format!(
+                "server type `{}` names the answer template `{}`, and there is no such file",
+                kind.name, kind.answer_template
+            );
+            problems.push(CatalogProblem { file: file.clone(), line: *line, rule });
+        }
+    }
+    let scripts = check_scripts(&files.scripts, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let server_types = types.into_iter().map(|(kind, ..)| (kind.name.clone(), kind)).collect();
+    Ok(Contents { server_types, answer_templates, scripts })
+}
+
+fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<TemplateName, String> {
+    let mut templates = BTreeMap::new();
+    for file in files {
+        let mut broken =
+            |line: Option<usize>, rule: String| problems.push(CatalogProblem { file: file.name.clone(), line, rule });
+        let name = match file.stem.parse::<TemplateName>() {
+            Ok(name) => name,
+            Err(error) => {
+                broken(None, error.to_string());
+                continue;
+            }
+        };
+        match answer::parse(&file.text) {
+            Err((line, rule)) => broken(line, rule),
+            Ok(_) => {
+                let renders =
+                    |release| answer::render(&file.text, &sample_values(release)).err().map(|error| error.problems);
+                let mut rules: Vec<_> =
+                    [OLDEST_INSTALLER, NEWEST_INSTALLER].into_iter().filter_map(renders).flatten().collect();
+                rules.dedup();
+                rules.into_iter().for_each(|rule| broken(None, rule));
+            }
+        }
+        templates.insert(name, file.text.clone());
+    }
+    templates
+}
+
+fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<ScriptName, String> {
+    let mut scripts = BTreeMap::new();
+    for script in ScriptName::ALL {
+        let Some(file) = files.iter().find(|file| file.stem == script.word()) else {
+            let rule = format!("the script {}.ipxe is missing", script.word());
+            problems.push(CatalogProblem { file: format!("ipxe/{}.ipxe", script.word()), line: None, rule });
+            continue;
+        };
+        for uefi in [false, true] {
+            if let Err((line, rule)) = render::script_text(&file.text, &sample_script_values(uefi)) {
+                problems.push(CatalogProblem { file: file.name.clone(), line, rule });
+                break;
+            }
+        }
+        scripts.insert(*script, file.text.clone());
+    }
+    for file in files.iter().filter(|file| ScriptName::ALL.iter().all(|script| script.word() != file.stem)) {
+        problems.push(CatalogProblem {
+            file: file.name.clone(),
+            line: None,
+            rule: "is no script that we use; remove or rename it".into(),
+        });
+    }
+    scripts
+}
+
+fn read_folder(folder: &Path, extension: &str, problems: &mut Vec<CatalogProblem>) -> Vec<File> {
+    let folder_name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut broken = |file: String, rule: String| problems.push(CatalogProblem { file, line: None, rule });
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            broken(folder_name, format!("the folder {} cannot be read: {error}", folder.display()));
+            return Vec::new();
+        }
+    };
+    let mut files = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Editors' backups and hidden files (`..data` of mounted maps) are nobody's business.
+        if name.starts_with('.') || path.extension().is_none_or(|found| found != extension) {
+            continue;
+        }
+        let shown = format!("{folder_name}/{name}");
+        match read_small(&path) {
+            Ok(text) => {
+                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                files.push(File { name: shown, stem, text });
+            }
+            Err(rule) => broken(shown, rule),
+        }
+    }
+    files.sort_by(|left, right| left.name.cmp(&right.name));
+    files
+}
+
+fn read_small(path: &Path) -> Result<String, String> {
+    let size = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?.len();
+    if size > LARGEST_FILE_BYTES {
+        return Err(format!("has {size} bytes; at most {LARGEST_FILE_BYTES} are read"));
+    }
+    fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))
+}
+
+/// Values with which every template must render.
+fn sample_values(release: InstallerRelease) -> AnswerValues {
+    AnswerValues {
+        hostname: "sample".into(),
+        fqdn: "sample.home.arpa".into(),
+        mac: sample_mac(),
+        server_type: ServerType::sample(),
+        root_password_hash: "$6$sample$sample".into(),
+        root_ssh_keys: vec!["ssh-ed25519 AAAA sample".into()],
+        webhook_url: "https://192.0.2.1:8443/installed".into(),
+        first_boot_url: "https://192.0.2.1:8443/first-boot-script".into(),
+        certificate_fingerprint: "0".repeat(64),
+        release,
+    }
+}
+
+fn sample_script_values(uefi: bool) -> ScriptValues {
+    ScriptValues {
+        mac: sample_mac(),
+        hostname: None,
+        boot_url: "http://192.0.2.1:8081".into(),
+        boot_token: Some("token".into()),
+        kernel_command_line: Some("quiet".into()),
+        uefi,
+        message: "a sample".into(),
+    }
+}
+
+fn sample_mac() -> MacAddress {
+    match MacAddress::from_bytes([0x52, 0x54, 0, 0x12, 0x34, 0x56]) {
+        Ok(mac) => mac,
+        Err(_) => unreachable!("a constant address"),
+    }
+}

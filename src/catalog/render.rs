@@ -1,0 +1,60 @@
+//! Renders text with minijinja: strict, bounded, without includes or any way out.
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::{
+    domain::catalog::{ScriptName, ScriptValues},
+    ports::CannotRender,
+};
+
+/// How many instructions a template may take. An endless loop ends here.
+const FUEL: u64 = 100_000;
+
+/// Renders one text; the error has the line where it can be told.
+pub(super) fn text(template: &str, values: impl Serialize) -> Result<String, (Option<usize>, String)> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    let mut text = environment
+        .render_str(template, minijinja::value::Serde(values))
+        .map_err(|error| (error.line(), error.to_string()))?;
+    // The engine drops the last line break of a template, and iPXE does not run a last line without one.
+    if template.ends_with('\n') && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Renders a script.
+pub(super) fn script(name: ScriptName, template: &str, values: &ScriptValues) -> Result<String, CannotRender> {
+    script_text(template, values).map_err(|(line, rule)| CannotRender {
+        what: format!("iPXE script {}", name.word()),
+        problems: vec![match line {
+            Some(line) => format!("line {line}: {rule}"),
+            None => rule,
+        }],
+    })
+}
+
+/// Renders the text of a script. No value may hold what iPXE would read as more than a word of text.
+pub(super) fn script_text(template: &str, values: &ScriptValues) -> Result<String, (Option<usize>, String)> {
+    let named = [
+        Some(&values.boot_url),
+        values.boot_token.as_ref(),
+        values.kernel_command_line.as_ref(),
+        Some(&values.message),
+    ];
+    for value in named.into_iter().flatten() {
+        if value.contains(['\n', '\r']) || ["${", "||", "&&"].iter().any(|operator| value.contains(operator)) {
+            return Err((None, format!("the value `{}` cannot stand in an iPXE script", value.escape_debug())));
+        }
+    }
+    let script = text(template, values)?;
+    if script.starts_with("#!ipxe") {
+        Ok(script)
+    } else {
+        Err((Some(1), "an iPXE script must begin with #!ipxe".into()))
+    }
+}

@@ -1,0 +1,3 @@
+//! Doubles and helpers that several tests share.
+
+pub(crate) mod clock;
