@@ -1,0 +1,103 @@
+//! An offer → the bytes of its packet, and where they go.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use dhcproto::{
+    Encodable, Encoder,
+    v4::{DhcpOption, Flags, HType, Message, MessageType, Opcode, OptionCode, UnknownOption},
+};
+
+use super::request::{Port, ReceivedRequest};
+use crate::domain::{boot_request::BootOffer, firmware::FirmwareKind};
+
+/// Relays drop shorter replies (the BOOTP minimum of RFC 951).
+const SHORTEST_REPLY: usize = 300;
+/// Option 43 with sub-option 6 = 8, use the offered file without asking a boot server, and its end (PXE 2.1, table 2-1).
+const USE_OFFERED_FILE: &[u8] = &[6, 1, 8, 255];
+/// Option 175 with sub-option 1 = 1: iPXE ranks our settings above those of the LAN's DHCP server (seen with iPXE of 2019 and 2.0).
+const IPXE_PRIORITY: &[u8] = &[1, 1, 1];
+/// DHCP's ports (RFC 2131 §4.1).
+const SERVER_PORT: u16 = 67;
+const CLIENT_PORT: u16 = 68;
+
+/// A packet that leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Where it goes; `None`: to the address and port from which the question came.
+    pub destination: Option<SocketAddr>,
+}
+
+/// Writes the reply to a question, or nothing where silence was decided.
+pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Option<Reply> {
+    let (file, vendor, is_ipxe) = match offer {
+        BootOffer::Silence(_) => return None,
+        // UEFI gets no option 43 and asks the proxy port instead: some firmware refuses the short way. BIOS takes the file at once.
+        BootOffer::Loader(firmware) => {
+            (firmware.boot_file.to_owned(), (firmware.kind == FirmwareKind::Bios).then_some(USE_OFFERED_FILE), false)
+        }
+        BootOffer::Script(url) => (url.clone(), Some(USE_OFFERED_FILE), true),
+    };
+    let mut message = Message::default();
+    let broadcast = Flags::new(request.flags).set_broadcast();
+    message
+        .set_opcode(Opcode::BootReply)
+        .set_htype(HType::Eth)
+        .set_xid(request.xid)
+        .set_flags(broadcast)
+        .set_ciaddr(request.ciaddr);
+    message.set_siaddr(our).set_giaddr(request.giaddr).set_chaddr(&request.chaddr[..6]);
+    message.set_fname_str(&file);
+    message.set_sname_str(our.to_string());
+    let message_type = match request.port {
+        Port::Server => MessageType::Offer,
+        Port::Proxy => MessageType::Ack,
+    };
+    let options = message.opts_mut();
+    options.insert(DhcpOption::MessageType(message_type));
+    options.insert(DhcpOption::ServerIdentifier(our));
+    options.insert(DhcpOption::ClassIdentifier(b"PXEClient".to_vec()));
+    if let Some(machine_id) = &request.machine_id {
+        options.insert(DhcpOption::ClientMachineIdentifier(machine_id.clone()));
+    }
+    match (request.boot_item, vendor) {
+        (Some(item), _) => {
+            drop(options.insert(DhcpOption::VendorExtensions([&[71, 4], item.as_slice(), &[255]].concat())))
+        }
+        (None, Some(vendor)) => drop(options.insert(DhcpOption::VendorExtensions(vendor.to_vec()))),
+        (None, None) => {}
+    }
+    if is_ipxe {
+        options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::Unknown(175), IPXE_PRIORITY.to_vec())));
+    }
+    Some(Reply { bytes: encode(&message, request)?, destination: destination(request) })
+}
+
+fn encode(message: &Message, request: &ReceivedRequest) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(SHORTEST_REPLY);
+    message.encode(&mut Encoder::new(&mut bytes)).ok()?;
+    // The library would sort the relay's sub-options; they must go back byte for byte, and last (RFC 3046 §2.2).
+    if let Some(information) = &request.relay_information {
+        let end = bytes.iter().rposition(|byte| *byte == 255)?;
+        let length = u8::try_from(information.len()).ok()?;
+        let option = [&[82, length], information.as_slice()].concat();
+        bytes.splice(end..end, option);
+    }
+    if bytes.len() < SHORTEST_REPLY {
+        bytes.resize(SHORTEST_REPLY, 0);
+    }
+    Some(bytes)
+}
+
+/// A relayed question goes back to its relay. On port 67 a client has no address yet, so everybody hears the answer; on the proxy port it
+/// goes back to where it came from.
+fn destination(request: &ReceivedRequest) -> Option<SocketAddr> {
+    match request.port {
+        Port::Proxy => None,
+        Port::Server if request.giaddr.is_unspecified() => {
+            Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), CLIENT_PORT))
+        }
+        Port::Server => Some(SocketAddr::new(IpAddr::V4(request.giaddr), SERVER_PORT)),
+    }
+}

@@ -1,0 +1,188 @@
+//! Bytes → a question of a PXE client, or the reason to ignore them.
+
+use std::net::Ipv4Addr;
+
+use dhcproto::v4::{OptionCode, borrowed::Message};
+
+use crate::domain::{boot_request::BootRequest, firmware, identity::MacAddress};
+
+/// The fixed part of a BOOTP packet and the magic cookie (RFC 2131 §2, §3).
+const SHORTEST_PACKET: usize = 240;
+/// Where the cookie stands.
+const MAGIC: (usize, [u8; 4]) = (236, [99, 130, 83, 99]);
+/// A longer option 97 is not echoed; the standard has 17 bytes (RFC 4578 §2.3).
+const LONGEST_MACHINE_ID: usize = 32;
+/// A longer option 82 cannot be echoed in one option.
+const LONGEST_OPTION: usize = 255;
+
+/// The port on which a packet came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// 67: DISCOVERs, broadcast or relayed.
+    Server,
+    /// 4011: the PXE boot server's port, unicast.
+    Proxy,
+}
+
+/// Why a packet is not answered. None of these is an error: most packets on a network are not for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IgnoreReason {
+    /// Shorter than any DHCP packet, or without its cookie.
+    NotDhcp,
+    /// Not a request over Ethernet (op, htype, hlen).
+    NotEthernetRequest,
+    /// Its sender's address is not that of one card.
+    BadAddress,
+    /// A message type that is for the DHCP server, or for nobody.
+    NotForUs,
+    /// Option 60 does not say `PXEClient`.
+    NotPxe,
+    /// Option 60 says `HTTPClient`.
+    HttpBoot,
+    /// Neither option 93 nor option 60 names an architecture; guessing one would hand a wrong file to the firmware.
+    NoArchitecture,
+}
+
+/// A question, with everything that its answer must carry back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedRequest {
+    /// What is asked.
+    pub boot: BootRequest,
+    /// The port on which it came.
+    pub port: Port,
+    /// Transaction id.
+    pub xid: u32,
+    /// Flags.
+    pub flags: u16,
+    /// The client's own address, on the proxy port.
+    pub ciaddr: Ipv4Addr,
+    /// The relay, if one passed it on.
+    pub giaddr: Ipv4Addr,
+    /// All sixteen bytes of the hardware address field.
+    pub chaddr: [u8; 16],
+    /// Option 97 as it came.
+    pub machine_id: Option<Vec<u8>>,
+    /// Option 82 as it came: RFC 3046 wants it back byte for byte.
+    pub relay_information: Option<Vec<u8>>,
+    /// The boot item asked for (option 43, sub-option 71), on the proxy port.
+    pub boot_item: Option<[u8; 4]>,
+}
+
+/// Reads a packet. Never panics: what the decoder itself assumes is checked first (an `hlen` over 16 panics in dhcproto 0.15).
+pub fn parse(bytes: &[u8], port: Port) -> Result<ReceivedRequest, IgnoreReason> {
+    if bytes.len() < SHORTEST_PACKET || bytes[MAGIC.0..MAGIC.0 + 4] != MAGIC.1 {
+        return Err(IgnoreReason::NotDhcp);
+    }
+    if bytes[0..3] != [1, 1, 6] {
+        return Err(IgnoreReason::NotEthernetRequest);
+    }
+    let options = Options::read(bytes)?;
+    let message_type = options.message_type.ok_or(IgnoreReason::NotForUs)?;
+    // REQUEST on 67 belongs to the DHCP server; relays copy it to us all the same. On the proxy port some firmware says INFORM.
+    let is_for_us = match port {
+        Port::Server => message_type == DISCOVER,
+        Port::Proxy => matches!(message_type, REQUEST | INFORM),
+    };
+    if !is_for_us {
+        return Err(IgnoreReason::NotForUs);
+    }
+    let class = options.class.as_deref().unwrap_or_default();
+    if class.starts_with(b"HTTPClient") {
+        return Err(IgnoreReason::HttpBoot);
+    }
+    if !class.starts_with(b"PXEClient") {
+        return Err(IgnoreReason::NotPxe);
+    }
+    let architecture = options.architecture().ok_or(IgnoreReason::NoArchitecture)?;
+    let mut chaddr = [0; 16];
+    chaddr.copy_from_slice(&bytes[28..44]);
+    let mut mac = [0; 6];
+    mac.copy_from_slice(&chaddr[..6]);
+    let mac = MacAddress::from_bytes(mac).map_err(|_| IgnoreReason::BadAddress)?;
+    let address = |place: usize| Ipv4Addr::new(bytes[place], bytes[place + 1], bytes[place + 2], bytes[place + 3]);
+    Ok(ReceivedRequest {
+        boot: BootRequest { mac, architecture, is_ipxe: options.is_ipxe },
+        port,
+        xid: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+        flags: u16::from_be_bytes([bytes[10], bytes[11]]),
+        ciaddr: address(12),
+        giaddr: address(24),
+        chaddr,
+        machine_id: options.machine_id,
+        relay_information: options.relay_information,
+        boot_item: options.boot_item,
+    })
+}
+
+const DISCOVER: u8 = 1;
+const REQUEST: u8 = 3;
+const INFORM: u8 = 8;
+
+/// The options that we read.
+#[derive(Default)]
+struct Options {
+    message_type: Option<u8>,
+    class: Option<Vec<u8>>,
+    architectures: Vec<u16>,
+    is_ipxe: bool,
+    machine_id: Option<Vec<u8>>,
+    relay_information: Option<Vec<u8>>,
+    boot_item: Option<[u8; 4]>,
+}
+
+impl Options {
+    /// The borrowed decoder keeps going where the owned one stops without a word (a host name that is not UTF-8 hides all that follows).
+    fn read(bytes: &[u8]) -> Result<Self, IgnoreReason> {
+        let message = Message::new(bytes).map_err(|_| IgnoreReason::NotDhcp)?;
+        let mut options = Self::default();
+        for option in message.opts() {
+            let data = option.data();
+            match option.code() {
+                OptionCode::MessageType => options.message_type = data.first().copied(),
+                OptionCode::ClassIdentifier => options.class = Some(data.to_vec()),
+                OptionCode::ClientSystemArchitecture => {
+                    options.architectures =
+                        data.chunks_exact(2).map(|code| u16::from_be_bytes([code[0], code[1]])).collect();
+                }
+                // The four letters, or with the length byte of RFC 3004 before them.
+                OptionCode::UserClass if matches!(&*data, b"iPXE" | b"\x04iPXE") => options.is_ipxe = true,
+                OptionCode::Unknown(175) => options.is_ipxe = true,
+                OptionCode::ClientMachineIdentifier if data.len() <= LONGEST_MACHINE_ID => {
+                    options.machine_id = Some(data.to_vec())
+                }
+                OptionCode::RelayAgentInformation if data.len() <= LONGEST_OPTION => {
+                    options.relay_information = Some(data.to_vec())
+                }
+                OptionCode::VendorExtensions => options.boot_item = boot_item(&data),
+                _ => {}
+            }
+        }
+        Ok(options)
+    }
+
+    /// The first architecture that we know, else the first that is named: in option 93, or as `Arch:NNNNN` in option 60 (an EDK2 build whose
+    /// option 93 could not be read was given a BIOS file by a peer).
+    fn architecture(&self) -> Option<u16> {
+        let known = self.architectures.iter().copied().find(|code| firmware::firmware(*code).is_some());
+        known.or(self.architectures.first().copied()).or_else(|| {
+            let class = String::from_utf8_lossy(self.class.as_deref()?).into_owned();
+            class.split("Arch:").nth(1)?.get(..5)?.parse().ok()
+        })
+    }
+}
+
+/// Sub-option 71 of option 43 (PXE 2.1, table 2-1).
+fn boot_item(data: &[u8]) -> Option<[u8; 4]> {
+    let mut rest = data;
+    while let [code, length, tail @ ..] = rest {
+        if *code == 255 {
+            return None;
+        }
+        let value = tail.get(..usize::from(*length))?;
+        if *code == 71 {
+            return value.try_into().ok();
+        }
+        rest = &tail[usize::from(*length)..];
+    }
+    None
+}
