@@ -1,6 +1,7 @@
 //! Where hosts, their states and their histories are kept.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::LedgerError;
 use crate::domain::{
@@ -58,5 +59,5 @@ pub trait HostLedger: Send + Sync {
 
     /// Removes a host with its history, operations and rebuilds. Returns false when there is none, and
     /// [`LedgerError::Conflict`] when it is in a transitional state.
-    async fn remove(&self, id: &HostId, feed: &NewLiveEvent) -> Result<bool, LedgerError>;
+    async fn remove(&self, id: &HostId, feed: &NewLiveEvent, now: Timestamp) -> Result<bool, LedgerError>;
 }

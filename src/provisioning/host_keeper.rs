@@ -165,7 +165,7 @@ impl HostKeeper {
         let message = format!("{} was removed", host.hostname);
         let feed = NewLiveEvent { topic: Topic::Host, host: Some(host.id.clone()), operation: None, message };
         let _turn = self.publishing.lock().await;
-        let removed = self.hosts.remove(&host.id, &feed).await?;
+        let removed = self.hosts.remove(&host.id, &feed, self.clock.now()).await?;
         self.boot_table.set(host.mac, None);
         Ok(removed)
     }

@@ -1,0 +1,113 @@
+//! Why the store could not be opened, and what an error of SQLite means to those who use a ledger.
+
+use std::{io, path::PathBuf};
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::ports::LedgerError;
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another daemon works there.
+    #[error(
+        "the data folder {} is in use by another rackseed ({process}); stop it first, or give this one a data folder of its own",
+        folder.display()
+    )]
+    InUse {
+        /// The data folder.
+        folder: PathBuf,
+        /// Which: `process 4711`.
+        process: String,
+    },
+    /// A daemon of an older version works there, so its tables cannot be changed under it.
+    #[error(
+        "the rackseed that works in the data folder {} is older than this one ({process}); restart it with this version first",
+        folder.display()
+    )]
+    DaemonIsOlder {
+        /// The data folder.
+        folder: PathBuf,
+        /// Which: `process 4711`.
+        process: String,
+    },
+    /// A file or folder cannot be used.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was being tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The key file is not what it should be.
+    #[error("the key file {} {problem}", path.display())]
+    KeyFile {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes")]
+    NoRandomness(#[source] getrandom::Error),
+    /// SQLite cannot work with the file.
+    #[error("cannot open the database {}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        source: Error,
+    },
+    /// The tables cannot be brought up to date, or a newer program made them.
+    #[error(
+        "the tables of the database {} do not fit this program; use the version that wrote it last, or a newer one",
+        path.display()
+    )]
+    Migration {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        source: Box<refinery::Error>,
+    },
+    /// The file system does not carry a write-ahead log.
+    #[error(
+        "the database {} cannot keep a write-ahead log there; put the data folder on a local disk (not NFS or CIFS)",
+        path.display()
+    )]
+    NoWriteAheadLog {
+        /// The database.
+        path: PathBuf,
+    },
+    /// What is stored breaks its own references.
+    #[error("the database {} is damaged: a row of `{table}` belongs to nothing; restore it from a backup", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// The table.
+        table: String,
+    },
+    /// The writer thread cannot be started.
+    #[error("cannot start the thread that writes to the database")]
+    NoThread(#[source] io::Error),
+}
+
+impl From<Error> for LedgerError {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::SqliteFailure(failure, message) => match failure.code {
+                ErrorCode::DiskFull => Self::DiskFull,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                    Self::Unreadable(format!("the file is damaged ({error})"))
+                }
+                _ => Self::Database(message.clone().unwrap_or_else(|| failure.to_string())),
+            },
+            Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..) => Self::Unreadable(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}

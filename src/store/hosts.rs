@@ -1,0 +1,156 @@
+//! Hosts and their histories.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    Store,
+    change::write_change,
+    columns::{all, execute, first, optional_text, text},
+    live_feed::tell,
+    writer::Write,
+};
+use crate::{
+    domain::{
+        change::Change,
+        host::{HistoryEntry, Host, NewHost},
+        host_lifecycle::HostState,
+        identity::{HostId, MacAddress},
+        live_event::NewLiveEvent,
+    },
+    ports::{HostLedger, LedgerError, RegisterError},
+};
+
+/// A host with its latest operation; the place for the condition is at the end.
+const SELECT_HOST: &str = "SELECT hosts.*, (SELECT id FROM operations WHERE operations.host = hosts.id
+                                            ORDER BY number DESC LIMIT 1) AS operation FROM hosts";
+
+#[async_trait]
+impl HostLedger for Store {
+    async fn register(&self, host: &NewHost, feed: &NewLiveEvent) -> Result<Host, RegisterError> {
+        let (host, feed) = (host.clone(), feed.clone());
+        self.write(move |write| {
+            if let Some(duplicate) = find_duplicate(write, &host)? {
+                return Ok(Err(duplicate));
+            }
+            insert_host(write, &host)?;
+            tell(write, &feed, host.registered_at)?;
+            known_host(write, &host.id).map(Ok)
+        })
+        .await?
+    }
+
+    async fn host(&self, id: &HostId) -> Result<Option<Host>, LedgerError> {
+        let id = id.clone();
+        self.read(move |connection| find_host(connection, &id)).await
+    }
+
+    async fn host_by_mac(&self, mac: MacAddress) -> Result<Option<Host>, LedgerError> {
+        self.read(move |connection| {
+            first(connection, &format!("{SELECT_HOST} WHERE mac = ?1"), [mac.to_string()], read_host)
+        })
+        .await
+    }
+
+    async fn hosts(&self) -> Result<Vec<Host>, LedgerError> {
+        self.read(|connection| all(connection, &format!("{SELECT_HOST} ORDER BY hostname"), [], read_host)).await
+    }
+
+    async fn history(&self, id: &HostId, limit: u32) -> Result<Vec<HistoryEntry>, LedgerError> {
+        let id = id.clone();
+        self.read(move |connection| {
+            let sql = "SELECT * FROM history WHERE host = ?1 ORDER BY number DESC LIMIT ?2";
+            all(connection, sql, params![id.as_str(), limit], |row| {
+                Ok(HistoryEntry {
+                    at: text(row, "at")?,
+                    event: text(row, "event")?,
+                    from: text(row, "from_state")?,
+                    to: text(row, "to_state")?,
+                    because: row.get("because")?,
+                })
+            })
+        })
+        .await
+    }
+
+    async fn record(&self, change: &Change) -> Result<Host, LedgerError> {
+        let change = change.clone();
+        self.write(move |write| {
+            write_change(write, &change)?;
+            known_host(write, &change.host)
+        })
+        .await
+    }
+
+    async fn remove(&self, id: &HostId, feed: &NewLiveEvent, now: Timestamp) -> Result<bool, LedgerError> {
+        let (id, feed) = (id.clone(), feed.clone());
+        self.write(move |write| {
+            let Some(host) = find_host(write, &id)? else { return Ok(false) };
+            if !host.state.is_stable() {
+                return Err(LedgerError::Conflict);
+            }
+            execute(write, "DELETE FROM hosts WHERE id = ?1", [id.as_str()])?;
+            // A parked rebuild has not ended: its secrets go with its host.
+            write.note_erased();
+            tell(write, &feed, now)?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn find_duplicate(write: &Write<'_>, host: &NewHost) -> Result<Option<RegisterError>, LedgerError> {
+    let (mac, hostname) = (host.mac, host.hostname.clone());
+    let other = first(write, &format!("{SELECT_HOST} WHERE mac = ?1"), [mac.to_string()], read_host)?;
+    if let Some(other) = other {
+        return Ok(Some(RegisterError::DuplicateMac { mac, other: other.hostname }));
+    }
+    let other = first(write, &format!("{SELECT_HOST} WHERE hostname = ?1"), [hostname.as_str()], read_host)?;
+    Ok(other.map(|other| RegisterError::DuplicateHostname { hostname, other: other.mac }))
+}
+
+fn insert_host(write: &Write<'_>, host: &NewHost) -> Result<(), LedgerError> {
+    execute(
+        write,
+        "INSERT INTO hosts (id, hostname, mac, server_type, state, state_since, registered_at, is_member)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0)",
+        params![
+            host.id.as_str(),
+            host.hostname.as_str(),
+            host.mac.to_string(),
+            host.server_type.as_str(),
+            HostState::Registered.word(),
+            host.registered_at.to_string(),
+        ],
+    )?;
+    Ok(())
+}
+
+fn find_host(connection: &Connection, id: &HostId) -> Result<Option<Host>, LedgerError> {
+    first(connection, &format!("{SELECT_HOST} WHERE id = ?1"), [id.as_str()], read_host)
+}
+
+/// Reads a host that this very transaction has written.
+fn known_host(write: &Write<'_>, id: &HostId) -> Result<Host, LedgerError> {
+    find_host(write, id)?.ok_or(LedgerError::Conflict)
+}
+
+fn read_host(row: &Row<'_>) -> Result<Host, LedgerError> {
+    Ok(Host {
+        id: text(row, "id")?,
+        hostname: text(row, "hostname")?,
+        mac: text(row, "mac")?,
+        server_type: text(row, "server_type")?,
+        state: text(row, "state")?,
+        state_since: text(row, "state_since")?,
+        reason: row.get("reason")?,
+        address: optional_text(row, "address")?,
+        hardware_id: row.get("hardware_id")?,
+        ssh_host_key: row.get("ssh_host_key")?,
+        registered_at: text(row, "registered_at")?,
+        installed_at: optional_text(row, "installed_at")?,
+        is_member: row.get("is_member")?,
+        operation: optional_text(row, "operation")?,
+    })
+}

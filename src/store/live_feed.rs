@@ -1,0 +1,77 @@
+//! The live feed: rows that the dashboard is told, in the order in which they were committed.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use tokio::sync::watch;
+
+use super::{
+    Store,
+    columns::{all, execute, first, optional_text, text},
+    writer::Write,
+};
+use crate::{
+    domain::live_event::{LiveEvent, NewLiveEvent},
+    ports::{LedgerError, LiveFeed},
+};
+
+/// How many rows are kept. More lets a browser resume after a longer absence; fewer keeps the database small.
+const ROWS_KEPT: i64 = 10_000;
+
+#[async_trait]
+impl LiveFeed for Store {
+    async fn events_after(&self, id: i64, limit: u32) -> Result<Vec<LiveEvent>, LedgerError> {
+        self.read(move |connection| {
+            let sql = "SELECT * FROM live_feed WHERE id > ?1 ORDER BY id LIMIT ?2";
+            all(connection, sql, params![id, limit], |row| {
+                Ok(LiveEvent {
+                    id: row.get("id")?,
+                    at: text(row, "at")?,
+                    topic: text(row, "topic")?,
+                    host: optional_text(row, "host")?,
+                    operation: optional_text(row, "operation")?,
+                    message: row.get("message")?,
+                })
+            })
+        })
+        .await
+    }
+
+    async fn newest_event(&self) -> Result<i64, LedgerError> {
+        self.read(newest_event).await
+    }
+
+    async fn publish(&self, event: &NewLiveEvent, now: Timestamp) -> Result<(), LedgerError> {
+        let event = event.clone();
+        self.write(move |write| tell(write, &event, now)).await
+    }
+
+    fn bell(&self) -> watch::Receiver<i64> {
+        self.bell.clone()
+    }
+}
+
+/// The id of the newest row, 0 when there is none.
+pub(super) fn newest_event(connection: &Connection) -> Result<i64, LedgerError> {
+    let sql = "SELECT id FROM live_feed ORDER BY id DESC LIMIT 1";
+    Ok(first(connection, sql, [], |row| Ok(row.get(0)?))?.unwrap_or(0))
+}
+
+/// Appends a row within a change, and forgets the oldest.
+pub(super) fn tell(write: &Write<'_>, event: &NewLiveEvent, at: Timestamp) -> Result<(), LedgerError> {
+    execute(
+        write,
+        "INSERT INTO live_feed (at, topic, host, operation, message) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            at.to_string(),
+            event.topic.word(),
+            event.host.as_ref().map(|host| host.as_str()),
+            event.operation.as_ref().map(|operation| operation.as_str()),
+            event.message,
+        ],
+    )?;
+    let id = write.last_insert_rowid();
+    execute(write, "DELETE FROM live_feed WHERE id <= ?1", [id - ROWS_KEPT])?;
+    write.note_event(id);
+    Ok(())
+}

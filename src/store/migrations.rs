@@ -1,0 +1,3 @@
+//! The files of `migrations/`, built into the program.
+
+refinery::embed_migrations!("migrations");

@@ -1,0 +1,183 @@
+//! Operations, their journals, and the turns to change a cluster's membership.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    Store,
+    columns::{all, execute, first, json, text, to_json},
+    live_feed::tell,
+    rebuilds::erase_secrets,
+    writer::Write,
+};
+use crate::{
+    domain::{
+        identity::{HostId, OperationId},
+        live_event::{NewLiveEvent, Topic},
+        operation::{JournalEntry, JournalEvent, Operation, fold},
+    },
+    ports::{LedgerError, OperationJournal},
+};
+
+#[async_trait]
+impl OperationJournal for Store {
+    async fn operation(&self, id: &OperationId) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError> {
+        let id = id.clone();
+        self.read(move |connection| find_operation(connection, &id)).await
+    }
+
+    async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
+        self.read(|connection| {
+            let sql = "SELECT id FROM operations WHERE closed_at IS NULL ORDER BY number";
+            all(connection, sql, [], |row| text(row, "id"))
+        })
+        .await
+    }
+
+    async fn operations_of(&self, host: &HostId, limit: u32) -> Result<Vec<OperationId>, LedgerError> {
+        let host = host.clone();
+        self.read(move |connection| {
+            let sql = "SELECT id FROM operations WHERE host = ?1 ORDER BY number DESC LIMIT ?2";
+            all(connection, sql, params![host.as_str(), limit], |row| text(row, "id"))
+        })
+        .await
+    }
+
+    async fn append(
+        &self,
+        operation: &OperationId,
+        length: usize,
+        entry: &JournalEntry,
+        feed: Option<&NewLiveEvent>,
+    ) -> Result<(), LedgerError> {
+        let (operation, entry, feed) = (operation.clone(), entry.clone(), feed.cloned());
+        self.write(move |write| {
+            append_entry(write, &operation, length, &entry)?;
+            feed.map_or(Ok(()), |event| tell(write, &event, entry.at))
+        })
+        .await
+    }
+
+    async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {
+        let operation = operation.clone();
+        self.write(move |write| close_operation(write, &operation, now)).await
+    }
+
+    async fn take_turn(&self, cluster: &str, operation: &OperationId) -> Result<OperationId, LedgerError> {
+        let (cluster, operation) = (cluster.to_owned(), operation.clone());
+        self.write(move |write| {
+            // Only an operation that is not over may take it: nobody would give it back.
+            execute(
+                write,
+                "INSERT INTO turns (cluster, operation) SELECT ?1, id FROM operations WHERE id = ?2 AND closed_at IS NULL
+                 ON CONFLICT (cluster) DO NOTHING",
+                params![cluster, operation.as_str()],
+            )?;
+            let holder = "SELECT operation FROM turns WHERE cluster = ?1";
+            first(write, holder, [cluster], |row| text(row, "operation"))?.ok_or(LedgerError::Conflict)
+        })
+        .await
+    }
+
+    async fn give_back_turn(&self, operation: &OperationId) -> Result<(), LedgerError> {
+        let operation = operation.clone();
+        self.write(move |write| give_back_turn(write, &operation)).await
+    }
+}
+
+/// Writes an operation that begins.
+pub(super) fn insert_operation(write: &Write<'_>, operation: &Operation) -> Result<(), LedgerError> {
+    execute(
+        write,
+        "INSERT INTO operations (id, host, plan, steps, started_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            operation.id.as_str(),
+            operation.host.as_str(),
+            operation.plan,
+            to_json(&operation.steps)?,
+            operation.started_at.to_string(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Ends what earlier rebuilds of a host left open: a `cancelled` entry where the journal is not over yet, secrets erased, turn given back.
+pub(super) fn supersede_operations(write: &Write<'_>, host: &HostId, now: Timestamp) -> Result<(), LedgerError> {
+    let open = "SELECT id FROM operations WHERE host = ?1 AND closed_at IS NULL ORDER BY number";
+    for id in all(write, open, [host.as_str()], |row| text::<OperationId>(row, "id"))? {
+        let Some((operation, journal)) = find_operation(write, &id)? else { continue };
+        let is_over = fold(&operation, &journal).is_ok_and(|progress| progress.status.is_over());
+        if !is_over {
+            let reason = "a newer rebuild of this host began".to_owned();
+            let message = format!("the operation was cancelled: {reason}");
+            let entry = JournalEntry { at: now, step: String::new(), event: JournalEvent::Cancelled { reason } };
+            append_entry(write, &id, journal.len(), &entry)?;
+            let (host, operation) = (Some(host.clone()), Some(id.clone()));
+            tell(write, &NewLiveEvent { topic: Topic::Operation, host, operation, message }, now)?;
+        }
+        close_operation(write, &id, now)?;
+    }
+    let not_ended = "SELECT operation FROM rebuilds WHERE host = ?1 AND ended_at IS NULL";
+    for id in all(write, not_ended, [host.as_str()], |row| text::<OperationId>(row, "operation"))? {
+        erase_secrets(write, &id, now)?;
+    }
+    Ok(())
+}
+
+fn append_entry(
+    write: &Write<'_>,
+    operation: &OperationId,
+    length: usize,
+    entry: &JournalEntry,
+) -> Result<(), LedgerError> {
+    let sql = "SELECT (SELECT count(*) FROM journal WHERE operation = id) FROM operations WHERE id = ?1";
+    let written: Option<i64> = first(write, sql, [operation.as_str()], |row| Ok(row.get(0)?))?;
+    let expected = i64::try_from(length).map_err(|_| LedgerError::Conflict)?;
+    if written != Some(expected) {
+        return Err(LedgerError::Conflict);
+    }
+    execute(
+        write,
+        "INSERT INTO journal (operation, position, at, step, event) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![operation.as_str(), expected, entry.at.to_string(), entry.step, to_json(&entry.event)?],
+    )?;
+    Ok(())
+}
+
+fn close_operation(write: &Write<'_>, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {
+    execute(
+        write,
+        "UPDATE operations SET closed_at = coalesce(closed_at, ?2) WHERE id = ?1",
+        params![operation.as_str(), now.to_string()],
+    )?;
+    give_back_turn(write, operation)
+}
+
+fn give_back_turn(write: &Write<'_>, operation: &OperationId) -> Result<(), LedgerError> {
+    execute(write, "DELETE FROM turns WHERE operation = ?1", [operation.as_str()])?;
+    Ok(())
+}
+
+fn find_operation(
+    connection: &Connection,
+    id: &OperationId,
+) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError> {
+    let operation = first(connection, "SELECT * FROM operations WHERE id = ?1", [id.as_str()], read_operation)?;
+    let Some(operation) = operation else { return Ok(None) };
+    let sql = "SELECT * FROM journal WHERE operation = ?1 ORDER BY position";
+    let journal = all(connection, sql, [id.as_str()], |row| {
+        Ok(JournalEntry { at: text(row, "at")?, step: row.get("step")?, event: json(row, "event")? })
+    })?;
+    Ok(Some((operation, journal)))
+}
+
+fn read_operation(row: &Row<'_>) -> Result<Operation, LedgerError> {
+    Ok(Operation {
+        id: text(row, "id")?,
+        host: text(row, "host")?,
+        plan: row.get("plan")?,
+        steps: json(row, "steps")?,
+        started_at: text(row, "started_at")?,
+    })
+}

@@ -1,0 +1,1 @@
+//! Behaviour that only the inside can show.
