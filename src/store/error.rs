@@ -95,19 +95,20 @@ pub enum StoreError {
 
 impl From<Error> for LedgerError {
     fn from(error: Error) -> Self {
-        match &error {
-            Error::SqliteFailure(failure, message) => match failure.code {
-                ErrorCode::DiskFull => Self::DiskFull,
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-                    Self::Unreadable(format!("the file is damaged ({error})"))
-                }
-                _ => Self::Database(message.clone().unwrap_or_else(|| failure.to_string())),
-            },
-            Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..)
-            | Error::InvalidColumnType(..)
-            | Error::Utf8Error(..) => Self::Unreadable(error.to_string()),
-            _ => Self::Database(error.to_string()),
+        let code = error.sqlite_error_code();
+        if code == Some(ErrorCode::DiskFull) {
+            return Self::DiskFull;
         }
+        if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+            return Self::Unreadable(format!("the file is damaged ({error})"));
+        }
+        let is_unreadable = matches!(
+            error,
+            Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..)
+        );
+        if is_unreadable { Self::Unreadable(error.to_string()) } else { Self::Database(error.to_string()) }
     }
 }

@@ -57,10 +57,8 @@ impl ImageLedger for Store {
 
     async fn get(&self, id: &ImageId) -> Result<Option<Image>, LedgerError> {
         let id = id.clone();
-        self.read(move |connection| {
-            first(connection, "SELECT * FROM images WHERE id = ?1", [id.as_str()], read_image)
-        })
-        .await
+        self.read(move |connection| first(connection, "SELECT * FROM images WHERE id = ?1", [id.as_str()], read_image))
+            .await
     }
 
     async fn remove(&self, id: &ImageId) -> Result<bool, LedgerError> {

@@ -67,10 +67,11 @@ impl Store {
         folder::make(data_folder)?;
         let mut connection = open_for_writing(data_folder)?;
         if !is_current(&mut connection, data_folder)? {
-            let _lock = FolderLock::take(data_folder).map_err(|error| match error {
-                StoreError::InUse { folder, process } => StoreError::DaemonIsOlder { folder, process },
-                other => other,
-            })?;
+            let lock = FolderLock::take(data_folder);
+            if let Err(StoreError::InUse { folder, process }) = lock {
+                return Err(StoreError::DaemonIsOlder { folder, process });
+            }
+            let _lock = lock?;
             migrate(&mut connection, data_folder)?;
         }
         Self::start(data_folder, connection, None)

@@ -186,12 +186,7 @@ pub(super) fn write_marks(
 }
 
 /// Spends a token of this rebuild without a move of the host; the first time counts.
-fn spend_token(
-    write: &Write<'_>,
-    hash: &TokenHash,
-    operation: &OperationId,
-    at: Timestamp,
-) -> Result<(), LedgerError> {
+fn spend_token(write: &Write<'_>, hash: &TokenHash, operation: &OperationId, at: Timestamp) -> Result<(), LedgerError> {
     let spent = execute(
         write,
         "UPDATE tokens SET spent_at = coalesce(spent_at, ?3) WHERE hash = ?1 AND operation = ?2",
@@ -201,11 +196,7 @@ fn spend_token(
 }
 
 /// Erases the secrets of a rebuild and notes its end; its tokens stay known until the host's next rebuild. Idempotent.
-pub(super) fn erase_secrets(
-    write: &Write<'_>,
-    operation: &OperationId,
-    at: Timestamp,
-) -> Result<(), LedgerError> {
+pub(super) fn erase_secrets(write: &Write<'_>, operation: &OperationId, at: Timestamp) -> Result<(), LedgerError> {
     execute(write, "DELETE FROM sealed_secrets WHERE operation = ?1", [operation.as_str()])?;
     let ended = execute(
         write,
