@@ -1,0 +1,166 @@
+//! Errors as problem documents (RFC 9457): what was wrong, where, what to do. Every room's errors are mapped here, once.
+
+use axum::{
+    Json,
+    extract::{FromRequest, Request, rejection::JsonRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    operations::{OperationRefusal, RebuildRefusal},
+    ports::{ImageLibraryError, LedgerError, RegisterError},
+    provisioning::{EnrolmentError, Refusal},
+};
+
+/// One problem document.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), more: Map::new() }
+    }
+
+    /// Our own fault.
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// Fields that are wrong.
+    pub(super) fn fields(problems: &[(&str, String)]) -> Self {
+        let detail =
+            problems.iter().map(|(field, problem)| format!("{field}: {problem}")).collect::<Vec<_>>().join("; ");
+        let errors: Vec<_> =
+            problems.iter().map(|(field, problem)| json!({ "field": field, "detail": problem })).collect();
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("errors", errors.into())
+    }
+
+    pub(super) fn with(mut self, key: &str, value: Value) -> Self {
+        self.more.insert(key.to_owned(), value);
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::error!(status = self.status.as_u16(), "{}", self.detail);
+        }
+        let mut body = self.more;
+        body.insert("type".into(), "about:blank".into());
+        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("detail".into(), self.detail.into());
+        let mut response = (self.status, Json(body)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        let status = match error {
+            LedgerError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            LedgerError::Conflict => StatusCode::CONFLICT,
+            LedgerError::Unreadable(_) | LedgerError::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::NotNow(_) => StatusCode::CONFLICT,
+            Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refusal::Unknown(_) => StatusCode::NOT_FOUND,
+            Refusal::Ledger(error) => return error.into(),
+            Refusal::Image(ImageLibraryError::Ledger(error)) => return error.into(),
+            Refusal::Render(_) | Refusal::Image(_) | Refusal::Secrets(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, refusal.to_string())
+    }
+}
+
+impl From<EnrolmentError> for Problem {
+    fn from(error: EnrolmentError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EnrolmentError::Invalid(problems) => Self::fields(&problems),
+            EnrolmentError::Taken(RegisterError::DuplicateMac { .. }) => {
+                Self::new(StatusCode::CONFLICT, &detail).with("errors", json!([{ "field": "mac", "detail": detail }]))
+            }
+            EnrolmentError::Taken(RegisterError::DuplicateHostname { .. }) => Self::new(StatusCode::CONFLICT, &detail)
+                .with("errors", json!([{ "field": "hostname", "detail": detail }])),
+            EnrolmentError::Taken(RegisterError::Ledger(error)) | EnrolmentError::Ledger(error) => error.into(),
+            EnrolmentError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            EnrolmentError::Busy { .. } => Self::new(StatusCode::CONFLICT, detail),
+            EnrolmentError::Secrets(_) => Self::internal(detail),
+        }
+    }
+}
+
+impl From<RebuildRefusal> for Problem {
+    fn from(refusal: RebuildRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            RebuildRefusal::UnknownHost(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            RebuildRefusal::Confirmation { .. } => Self::fields(&[("confirm", detail)]),
+            RebuildRefusal::UnknownImage(_) => Self::fields(&[("image", detail)]),
+            RebuildRefusal::UnderWay { operation, .. } => {
+                Self::new(StatusCode::CONFLICT, detail).with("operation", operation.as_str().into())
+            }
+            RebuildRefusal::Member(_) => Self::new(StatusCode::CONFLICT, detail),
+            RebuildRefusal::NotReady(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            RebuildRefusal::Ledger(error) => error.into(),
+            RebuildRefusal::Secrets(_) => Self::internal(detail),
+        }
+    }
+}
+
+impl From<OperationRefusal> for Problem {
+    fn from(refusal: OperationRefusal) -> Self {
+        let detail = refusal.to_string();
+        let status = match refusal {
+            OperationRefusal::Unknown(_) => StatusCode::NOT_FOUND,
+            OperationRefusal::NotPossible(_) => StatusCode::CONFLICT,
+            OperationRefusal::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            OperationRefusal::Ledger(error) => return error.into(),
+        };
+        Self::new(status, detail)
+    }
+}
+
+/// A JSON body of a person's program; the type is required, so that no other site's form can send one.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection @ JsonRejection::JsonDataError(_)) => {
+                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text()))
+            }
+            Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
+        }
+    }
+}
