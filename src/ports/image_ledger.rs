@@ -11,7 +11,7 @@ pub trait ImageLedger: Send + Sync {
     /// Writes a new image; [`LedgerError::Conflict`] when there is one of this id.
     async fn insert(&self, image: &Image) -> Result<(), LedgerError>;
 
-    /// Returns every image.
+    /// Returns every image, newest release first.
     async fn list(&self) -> Result<Vec<Image>, LedgerError>;
 
     /// Returns an image.

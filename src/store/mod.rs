@@ -4,7 +4,7 @@
 //! alone; a few read-only connections answer questions beside it (WAL). What a method of a ledger promises is written in `ports`.
 //!
 //! - Every commit reaches the disk before it is answered (`synchronous = FULL`): the answer for an installer may only be served once its
-//!   commit cannot be lost, and a rebuild has some tens of commits in an hour. Figures: `tests/behaviour/store.rs`.
+//!   commit cannot be lost, and a rebuild has some tens of commits in an hour (`tests/behaviour/store.rs` prints how many a disk takes in a second).
 //! - Erased means gone: `secure_delete` overwrites what was deleted, and after a rebuild has ended the write-ahead log is copied back and
 //!   cut to nothing. What the file system itself keeps of a cut file is beyond us; it is sealed with the key file.
 //! - WAL needs a local disk: the data folder may not lie on NFS or CIFS.

@@ -5,7 +5,13 @@ mod fixture;
 mod journal;
 mod keys;
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rackseed::{
     domain::{
@@ -294,6 +300,36 @@ async fn fill_disk(folder: std::path::PathBuf) {
     std::fs::remove_file(&ballast).unwrap();
     register(&store, 2).await;
     assert_names(&store, &["pve-01", "pve-02"]).await;
+}
+
+/// Figures for people, not a check; on the disk of `TMPDIR`: `cargo test --release --test behaviour -- --ignored --nocapture figures`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures"]
+async fn figures_of_writes_and_reads() {
+    const CALLS: u32 = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(folder.path()).unwrap());
+    let host = register(&store, 1).await;
+    for tasks in [1, 8] {
+        let begin = Instant::now();
+        let write = |_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for _ in 0..CALLS / tasks {
+                    store.publish(&line(1, "a row of the live feed"), at(1)).await.unwrap();
+                }
+            })
+        };
+        for task in (0..tasks).map(write).collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        eprintln!("{tasks} at once: {:.0} commits/s", f64::from(CALLS) / begin.elapsed().as_secs_f64());
+    }
+    let begin = Instant::now();
+    for _ in 0..CALLS {
+        store.host(&host.id).await.unwrap();
+    }
+    eprintln!("one host after the other: {:?} each", begin.elapsed() / CALLS);
 }
 
 async fn assert_names(store: &Store, names: &[&str]) {

@@ -1,5 +1,7 @@
 //! Tokens, and what a rebuild leaves behind when it has ended.
 
+use std::time::{Duration, Instant};
+
 use rackseed::{
     domain::{
         change::Change,
@@ -49,11 +51,30 @@ async fn many_rebuilds_that_end_in_any_order_leave_no_secret_byte() {
         let id = operation_id(u64::from(turn) * 47 % u64::from(REBUILDS));
         store.end(&id, at(9)).await.unwrap();
         ended.push(id);
-        if turn % 10 == 9 {
+        if turn % 30 == 29 {
             for id in &ended {
                 assert_eq!(files_with(folder.path(), &sealed_bytes(id, "private_key")), [""; 0], "{id} after {turn}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_looks_at_the_past_puts_the_forgetting_off_and_does_not_stop_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    request_rebuild(&store, &register(&store, 1).await, 7).await;
+    let reader = raw(folder.path());
+    reader.execute_batch("BEGIN; SELECT count(*) FROM hosts;").unwrap();
+    let begin = Instant::now();
+    store.end(&operation_id(7), at(9)).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    let left = || files_with(folder.path(), &sealed_bytes(&operation_id(7), "private_key"));
+    assert!(!left().is_empty(), "the reader must hold the past");
+    reader.execute_batch("COMMIT").unwrap();
+    while !left().is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
