@@ -12,6 +12,8 @@
 //! - `settings`, `daemon`, `command_line`: composition.
 
 pub mod catalog;
+pub mod command_line;
+pub mod daemon;
 pub mod dhcp;
 pub mod domain;
 pub mod http;

@@ -1,2 +1,7 @@
-//! front
-fn main() {}
+//! The front door: everything is behind the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rackseed::command_line::run()
+}

@@ -2,21 +2,16 @@
 //! (DNS rebinding, cross-site forms).
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{OperatorState, connection::Connection, problem::Problem};
+use super::{connection::Connection, problem::Problem};
 
 /// Lets a request through, or refuses it with a sentence.
-pub(super) async fn guard(
-    State(state): State<OperatorState>,
-    ends: Connection,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn guard(ends: Connection, request: Request, next: Next) -> Response {
     let our = ends.our.to_string();
     let is_ours = |authority: &str| {
         let name = host_of(authority);

@@ -71,8 +71,6 @@ pub struct OperatorState {
     pub redact: fn(&str) -> String,
     /// Whether the operator listener is on loopback: said on every page.
     pub is_loopback: bool,
-    /// Names under which people may reach the operator listener, besides loopback's.
-    pub allowed_hosts: Arc<[String]>,
     /// Ends the event streams when the daemon stops.
     pub stop: tokio_util::sync::CancellationToken,
 }
@@ -90,6 +88,5 @@ pub fn machine_router(state: MachineState) -> axum::Router {
 /// The routes of people.
 pub fn operator_router(state: OperatorState) -> axum::Router {
     let guarded = api::router().merge(dashboard::router()).merge(live_events::router()).merge(metrics::router());
-    let guard = axum::middleware::from_fn_with_state(state.clone(), guard::guard);
-    routes::finish(guarded.layer(guard).with_state(state))
+    routes::finish(guarded.layer(axum::middleware::from_fn(guard::guard)).with_state(state))
 }

@@ -130,7 +130,7 @@ impl From<RebuildRefusal> for Problem {
             RebuildRefusal::Member(_) => Self::new(StatusCode::CONFLICT, detail),
             RebuildRefusal::NotReady(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             RebuildRefusal::Ledger(error) => error.into(),
-            RebuildRefusal::Secrets(_) => Self::internal(detail),
+            RebuildRefusal::Secrets(_) | RebuildRefusal::Key(_) => Self::internal(detail),
         }
     }
 }

@@ -132,7 +132,8 @@ impl OperationDesk {
         let (Some(operation), Some(key)) = (&host.operation, &host.ssh_host_key) else {
             return Err(OperationRefusal::NotPossible("no SSH host key has been reported for this host".into()));
         };
-        let known = super::rebuild_desk::fingerprint(key);
+        let known =
+            self.world.ssh_keys.fingerprint(key).map_err(|error| OperationRefusal::NotPossible(error.to_string()))?;
         if known.trim_end_matches('=') != fingerprint.trim().trim_end_matches('=') {
             return Err(OperationRefusal::Mismatch(format!(
                 "the installer reported {known}; if the console shows another fingerprint, cancel: this is not the machine that was installed"

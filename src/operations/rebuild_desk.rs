@@ -2,11 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use data_encoding::{BASE64, BASE64_NOPAD};
-use ed25519_dalek::SigningKey;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretSlice};
-use sha2::{Digest, Sha256};
 
 use super::{OperationDesk, OperationView, World, cluster_access::find_member, plans::REBUILD_HOST};
 use crate::{
@@ -20,7 +17,7 @@ use crate::{
         rebuild::{Rebuild, RebuildMarks, SealedSecrets},
         server_type::ServerType,
     },
-    ports::{Catalog, ImageLibrary, LedgerError, SecretsError},
+    ports::{Catalog, ImageLibrary, LedgerError, SecretsError, UnusableKey},
     provisioning::{AnswerDesk, KeeperError, Move, RebuildTokens, secret_place},
 };
 
@@ -59,6 +56,9 @@ pub enum RebuildRefusal {
     /// No secrets can be made.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// No key can be made.
+    #[error(transparent)]
+    Key(#[from] UnusableKey),
 }
 
 impl From<KeeperError> for RebuildRefusal {
@@ -198,9 +198,7 @@ impl RebuildDesk {
         let id = OperationId::from_random(random);
         let token_secret: SecretSlice<u8> = secrets.random_bytes(32)?.into();
         let private_key: SecretSlice<u8> = secrets.random_bytes(32)?.into();
-        let mut seed = zeroize::Zeroizing::new([0; 32]);
-        seed.copy_from_slice(private_key.expose_secret());
-        let public_key = public_key_line(&SigningKey::from_bytes(&seed), &format!("rackseed-{id}"));
+        let public_key = self.world.ssh_keys.public_line(&private_key, &format!("rackseed-{id}"))?;
         let sealed = SealedSecrets {
             token_secret: secrets.seal(&secret_place(&id, "token_secret"), token_secret.expose_secret())?,
             private_key: secrets.seal(&secret_place(&id, "private_key"), private_key.expose_secret())?,
@@ -225,20 +223,4 @@ impl RebuildDesk {
             Operation { id, host: host.id.clone(), plan: REBUILD_HOST.name.to_owned(), steps, started_at: now };
         Ok(OpenedRebuild { operation, rebuild, tokens: RebuildTokens::new(token_secret).hashes() })
     }
-}
-
-/// Writes a public key as one OpenSSH line (RFC 8709 §4: the words `ssh-ed25519` and the key, each with its length before it).
-fn public_key_line(key: &SigningKey, comment: &str) -> String {
-    let mut blob = Vec::new();
-    for part in [b"ssh-ed25519".as_slice(), key.verifying_key().as_bytes()] {
-        blob.extend(u32::try_from(part.len()).unwrap_or_default().to_be_bytes());
-        blob.extend(part);
-    }
-    format!("ssh-ed25519 {} {comment}", BASE64.encode(&blob))
-}
-
-/// The fingerprint of an OpenSSH public key line as `ssh-keygen -l` shows it: `SHA256:…`.
-pub(super) fn fingerprint(line: &str) -> String {
-    let blob = line.split_whitespace().nth(1).and_then(|word| BASE64.decode(word.as_bytes()).ok()).unwrap_or_default();
-    format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(blob)))
 }

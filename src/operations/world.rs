@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::ClusterSettings;
 use crate::{
-    ports::{Clock, HostLedger, Infrastructure, OperationJournal, RebuildLedger, RemoteShell, Secrets},
+    ports::{Clock, HostLedger, Infrastructure, OperationJournal, RebuildLedger, RemoteShell, Secrets, SshKeys},
     provisioning::{HostKeeper, Patience},
 };
 
@@ -20,6 +20,8 @@ pub struct World {
     pub journal: Arc<dyn OperationJournal>,
     /// Commands on nodes.
     pub shell: Arc<dyn RemoteShell>,
+    /// SSH keys and their spelling.
+    pub ssh_keys: Arc<dyn SshKeys>,
     /// Sealed secrets.
     pub secrets: Arc<dyn Secrets>,
     /// The inventory service.

@@ -1,0 +1,169 @@
+//! `rackseed host …` and `rackseed answer …`: what the dashboard can do, for the terminal.
+
+use std::{path::Path, process::ExitCode};
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::Client,
+    output::{Printer, table},
+};
+
+/// Verbs on hosts.
+#[derive(Debug, Subcommand)]
+pub(super) enum HostVerb {
+    /// Register a host
+    Add {
+        /// The name that it will have as a node
+        hostname: String,
+        /// The MAC address of the network card that it boots from
+        mac: String,
+        /// Its server type, a key of server-types.yaml
+        server_type: String,
+    },
+    /// List the hosts
+    List,
+    /// Show a host with its steps and history
+    Show {
+        /// Its id, name or MAC address
+        host: String,
+    },
+    /// Reinstall a host. This wipes its disk.
+    Rebuild {
+        /// Its id, name or MAC address
+        host: String,
+        /// The host's name once more, as confirmation
+        #[arg(long, value_name = "HOSTNAME")]
+        confirm: String,
+        /// The image to install; default: that of the server type, else the newest
+        #[arg(long, value_name = "IMAGE")]
+        image: Option<String>,
+    },
+    /// Remove a host that is not being rebuilt
+    Remove {
+        /// Its id, name or MAC address
+        host: String,
+    },
+}
+
+/// Verbs on answers.
+#[derive(Debug, Subcommand)]
+pub(super) enum AnswerVerb {
+    /// Show the answer that a host would be given, without its secrets
+    Preview {
+        /// Its id, name or MAC address
+        host: String,
+    },
+}
+
+/// Does a verb on hosts.
+pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let client = Client::new(config)?;
+    match verb {
+        HostVerb::Add { hostname, mac, server_type } => {
+            let body = json!({ "hostname": hostname, "mac": mac, "server_type": server_type });
+            let host = client.ask(Method::POST, "/api/hosts", Some(&body)).await?;
+            printer.print(&host, || {
+                format!(
+                    "{hostname} is registered; rebuild it with `rackseed host rebuild {hostname} --confirm {hostname}`"
+                )
+            });
+        }
+        HostVerb::List => {
+            let hosts = client.ask(Method::GET, "/api/hosts", None).await?;
+            printer.print(&hosts, || list(&hosts));
+        }
+        HostVerb::Show { host } => {
+            let host = client.find_host(host).await?;
+            printer.print(&host, || show(&host));
+        }
+        HostVerb::Rebuild { host, confirm, image } => {
+            let found = client.find_host(host).await?;
+            let body = json!({ "confirm": confirm, "image": image });
+            let operation =
+                client.ask(Method::POST, &format!("/api/hosts/{}/rebuild", text(&found, "id")), Some(&body)).await?;
+            printer.print(&operation, || {
+                format!(
+                    "{} is armed (operation {}); switch it on and let it boot from the network",
+                    text(&found, "hostname"),
+                    text(&operation, "id")
+                )
+            });
+        }
+        HostVerb::Remove { host } => {
+            let found = client.find_host(host).await?;
+            client.ask(Method::DELETE, &format!("/api/hosts/{}", text(&found, "id")), None).await?;
+            printer.print(&json!({ "removed": found["id"] }), || format!("{} is removed", text(&found, "hostname")));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does a verb on answers.
+pub(super) async fn run_answer(verb: &AnswerVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let client = Client::new(config)?;
+    let AnswerVerb::Preview { host } = verb;
+    let found = client.find_host(host).await?;
+    let preview = client.ask(Method::GET, &format!("/api/hosts/{}/answer-preview", text(&found, "id")), None).await?;
+    printer.print(&preview, || text(&preview, "answer").to_owned());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn list(hosts: &Value) -> String {
+    let rows: Vec<_> = hosts
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|host| {
+            ["id", "hostname", "mac", "server_type", "state_label", "address"]
+                .map(|key| text(host, key).to_owned())
+                .to_vec()
+        })
+        .collect();
+    if rows.is_empty() {
+        return "no host is registered yet; `rackseed host add HOSTNAME MAC SERVER_TYPE` registers one".to_owned();
+    }
+    table(&["ID", "NAME", "MAC", "SERVER TYPE", "STATE", "ADDRESS"], &rows)
+}
+
+fn show(host: &Value) -> String {
+    let mut lines = vec![format!("{} ({}), {}", text(host, "hostname"), text(host, "mac"), text(host, "server_type"))];
+    lines.push(format!("{} since {}", text(host, "state_label"), text(host, "state_since")));
+    for (label, key) in
+        [("reason", "reason"), ("address", "address"), ("hardware id", "hardware_id"), ("SSH host key", "ssh_host_key")]
+    {
+        if !text(host, key).is_empty() {
+            lines.push(format!("{label}: {}", text(host, key)));
+        }
+    }
+    let operation = &host["operation"];
+    if operation.is_object() {
+        lines.push(format!(
+            "\noperation {} ({}): {}",
+            text(operation, "id"),
+            text(operation, "plan"),
+            text(operation, "status")
+        ));
+        for step in operation["steps"].as_array().into_iter().flatten() {
+            let reason =
+                Some(text(step, "reason")).filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
+            lines.push(format!(
+                "  {:<12} {}{}",
+                text(step, "status"),
+                text(step, "name").replace('_', " "),
+                reason.unwrap_or_default()
+            ));
+        }
+    }
+    lines.push("\nhistory, newest first".to_owned());
+    for entry in host["history"].as_array().into_iter().flatten() {
+        lines.push(format!("  {}  {:<10} {}", text(entry, "at"), text(entry, "to"), text(entry, "because")));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,83 @@
+//! The command line: what a person types, and one readable sentence with an exit code when it fails.
+
+mod client;
+mod config;
+mod demo;
+mod doctor;
+mod host;
+mod image;
+mod output;
+mod probes;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use output::Printer;
+
+/// Turns bare metal into ready Proxmox VE cluster nodes.
+#[derive(Debug, Parser)]
+#[command(name = "rackseed", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The settings file
+    #[arg(long, short, global = true, env = "RACKSEED_CONFIG", default_value = "rackseed.yaml", value_name = "FILE")]
+    config: PathBuf,
+
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon
+    Serve,
+    /// Show the whole story with simulated machines: no root, no hardware
+    Demo(demo::DemoArguments),
+    /// Installer images
+    #[command(subcommand)]
+    Image(image::ImageVerb),
+    /// Hosts (asks the running daemon)
+    #[command(subcommand)]
+    Host(host::HostVerb),
+    /// Answers (asks the running daemon)
+    #[command(subcommand)]
+    Answer(host::AnswerVerb),
+    /// The settings file
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
+    /// Look for what would keep machines from booting
+    Doctor,
+}
+
+/// Does what was typed. Errors have been printed when this returns.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let printer = Printer { json: arguments.json };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return printer.fail(&anyhow::Error::new(error).context("cannot start the asynchronous runtime")),
+    };
+    let result = runtime.block_on(dispatch(&arguments, &printer));
+    // Blocking work that is still under way (a read of a large file) must not hold the exit.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => printer.fail(&error),
+    }
+}
+
+async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Verb::Serve => crate::daemon::serve(&arguments.config).await.map(|()| ExitCode::SUCCESS),
+        Verb::Demo(options) => demo::run(options, printer).await,
+        Verb::Image(verb) => image::run(verb, &arguments.config, printer).await,
+        Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
+        Verb::Answer(verb) => host::run_answer(verb, &arguments.config, printer).await,
+        Verb::Config(verb) => config::run(verb, &arguments.config, printer),
+        Verb::Doctor => doctor::run(&arguments.config, printer).await,
+    }
+}
