@@ -25,7 +25,7 @@ const CERTIFICATE_FILE: &str = "certificate.pem";
 const KEY_FILE: &str = "certificate.key";
 
 /// Reads the certificate of a data folder, or makes it, and returns it with the acceptor that uses it.
-pub fn own_certificate(data_folder: &Path) -> anyhow::Result<(OwnCertificate, TlsAcceptor)> {
+pub(super) fn own_certificate(data_folder: &Path) -> anyhow::Result<(OwnCertificate, TlsAcceptor)> {
     let (certificate_path, key_path) = (data_folder.join(CERTIFICATE_FILE), data_folder.join(KEY_FILE));
     if !certificate_path.exists() || !key_path.exists() {
         make(&certificate_path, &key_path)?;
