@@ -1,1 +1,3 @@
-//! Room under construction.
+//! Machines that exist only in this process, for the demo, and what the test lab shares with them.
+
+pub mod installer_client;
