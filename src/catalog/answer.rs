@@ -95,7 +95,7 @@ fn to_kebab_case(table: &mut Table) {
     rename_keys(table, &|key| key.replace('_', "-"));
 }
 
-/// 8.3 reads snake_case in `[global]` and `[disk-setup]` and for the webhook's fingerprint, and kebab-case in `[first-boot]`.
+/// 8.3 reads `snake_case` in `[global]` and `[disk-setup]` and for the webhook's fingerprint, and kebab-case in `[first-boot]`.
 fn to_old_dialect(table: &mut Table) {
     for section in ["global", "disk-setup", "post-installation-webhook"] {
         if let Some(Value::Table(section)) = table.get_mut(section) {

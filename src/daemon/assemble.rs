@@ -87,7 +87,10 @@ impl Daemon {
             (listeners.machine, machine_router(machine)),
         ] {
             let stop = stop.clone();
-            tasks.spawn(async move { Ok(listener.run(router, stop).await) });
+            tasks.spawn(async move {
+                listener.run(router, stop).await;
+                Ok(())
+            });
         }
         let watchdog = Watchdog {
             keeper: Arc::clone(&desks.world.keeper),
@@ -96,9 +99,15 @@ impl Daemon {
             patience: patience(&settings),
         };
         let (watchdog_stop, runner_stop) = (stop.clone(), stop.clone());
-        tasks.spawn(async move { Ok(tasks::run_watchdog(watchdog, watchdog_stop).await) });
+        tasks.spawn(async move {
+            tasks::run_watchdog(watchdog, watchdog_stop).await;
+            Ok(())
+        });
         let world = Arc::clone(&desks.world);
-        tasks.spawn(async move { Ok(run_runner(world, doorbell, runner_stop).await) });
+        tasks.spawn(async move {
+            run_runner(world, doorbell, runner_stop).await;
+            Ok(())
+        });
         tasks::tell(&adapters.catalog.status());
         let watch =
             tasks::watch_catalog(Arc::clone(&adapters.catalog), adapters.store.clone(), Arc::clone(&adapters.clock))?;
@@ -219,24 +228,7 @@ impl Desks {
             secrets: key_file.clone(),
             clock: clock.clone(),
         };
-        let infrastructure = &settings.infrastructure;
-        let world = World {
-            keeper,
-            hosts: store.clone(),
-            rebuilds: store.clone(),
-            journal: store.clone(),
-            shell: Arc::new(Ssh),
-            ssh_keys: Arc::new(Ssh),
-            secrets: key_file.clone(),
-            infrastructure: Arc::new(InfrastructureService::new(
-                &infrastructure.base_url,
-                set_path(&infrastructure.token_file),
-            )?),
-            clock: clock.clone(),
-            cluster,
-            server_type_map: infrastructure.server_type_map.clone(),
-            patience: patience(settings),
-        };
+        let world = world(settings, adapters, keeper, cluster)?;
         Ok(Self {
             boot: Arc::new(boot),
             answers: Arc::new(answers),
@@ -245,6 +237,34 @@ impl Desks {
             world: Arc::new(world),
         })
     }
+}
+
+/// What operations may touch.
+fn world(
+    settings: &Settings,
+    adapters: &Adapters,
+    keeper: Arc<HostKeeper>,
+    cluster: ClusterSettings,
+) -> anyhow::Result<World> {
+    let Adapters { store, key_file, clock, .. } = adapters;
+    let infrastructure = &settings.infrastructure;
+    Ok(World {
+        keeper,
+        hosts: store.clone(),
+        rebuilds: store.clone(),
+        journal: store.clone(),
+        shell: Arc::new(Ssh),
+        ssh_keys: Arc::new(Ssh),
+        secrets: key_file.clone(),
+        infrastructure: Arc::new(InfrastructureService::new(
+            &infrastructure.base_url,
+            set_path(&infrastructure.token_file),
+        )?),
+        clock: clock.clone(),
+        cluster,
+        server_type_map: infrastructure.server_type_map.clone(),
+        patience: patience(settings),
+    })
 }
 
 fn operator_state(
@@ -302,7 +322,10 @@ fn start_network_boot(
     tracing::info!(interface = pxe.interface, %address, "answering booting machines");
     let (desk, dhcp_stop, tftp_stop) = (Arc::clone(desk), stop.clone(), stop.clone());
     tasks.spawn(async move { dhcp.run(desk, dhcp_stop).await.context("the DHCP socket was lost") });
-    tasks.spawn(async move { Ok(tftp.run(tftp_stop).await) });
+    tasks.spawn(async move {
+        tftp.run(tftp_stop).await;
+        Ok(())
+    });
     Ok(())
 }
 

@@ -139,6 +139,7 @@ impl DhcpListener {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system knows many more errors than we have advice for")]
 fn bind(config: &DhcpConfig, port: u16) -> Result<UdpSocket, BindError> {
     open(config, port).map_err(|reason| {
         let advice = match reason.kind() {
@@ -171,11 +172,13 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAd
     let mut control = cmsg_space!(in_pktinfo);
     let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty())?;
     let source = message.address.ok_or(io::ErrorKind::InvalidData)?;
-    let interface = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(info.ipi_ifindex),
-        _ => None,
-    });
-    Ok((message.bytes, source.into(), interface.unwrap_or(0)))
+    let mut interface = 0;
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::Ipv4PacketInfo(info) = control {
+            interface = info.ipi_ifindex;
+        }
+    }
+    Ok((message.bytes, source.into(), interface))
 }
 
 /// Sends from our address out of the interface on which the question came: a limited broadcast has no route of its own.

@@ -131,6 +131,7 @@ struct Options {
 }
 
 impl Options {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library knows a hundred options that are nothing to us")]
     /// The borrowed decoder keeps going where the owned one stops without a word (a host name that is not UTF-8 hides all that follows).
     fn read(bytes: &[u8]) -> Result<Self, IgnoreReason> {
         let message = Message::new(bytes).map_err(|_| IgnoreReason::NotDhcp)?;
@@ -145,7 +146,7 @@ impl Options {
                         data.chunks_exact(2).map(|code| u16::from_be_bytes([code[0], code[1]])).collect();
                 }
                 // The four letters, or with the length byte of RFC 3004 before them.
-                OptionCode::UserClass if matches!(&*data, b"iPXE" | b"\x04iPXE") => options.is_ipxe = true,
+                OptionCode::UserClass if matches!(data, b"iPXE" | b"\x04iPXE") => options.is_ipxe = true,
                 OptionCode::Unknown(175) => options.is_ipxe = true,
                 OptionCode::ClientMachineIdentifier if data.len() <= LONGEST_MACHINE_ID => {
                     options.machine_id = Some(data.to_vec())
@@ -153,7 +154,7 @@ impl Options {
                 OptionCode::RelayAgentInformation if data.len() <= LONGEST_OPTION => {
                     options.relay_information = Some(data.to_vec())
                 }
-                OptionCode::VendorExtensions => options.boot_item = boot_item(&data),
+                OptionCode::VendorExtensions => options.boot_item = boot_item(data),
                 _ => {}
             }
         }

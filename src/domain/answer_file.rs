@@ -1,6 +1,6 @@
 //! The answer file as the installer reads it (proxmox-installer-types `answer.rs`, 9.2), and the rules that it applies.
 //!
-//! Keys are kebab-case; the snake_case aliases are those that the installer's `legacy` feature still reads. Unknown keys are refused in
+//! Keys are kebab-case; the `snake_case` aliases are those that the installer's `legacy` feature still reads. Unknown keys are refused in
 //! every table, as the installer does. What the installer would only notice half-way, or never, is refused here too.
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ pub(super) fn router() -> Router<OperatorState> {
     Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz))
 }
 
-/// OpenMetrics 1.0 text.
+/// The text format of OpenMetrics 1.0.
 async fn metrics(State(state): State<OperatorState>) -> Result<impl IntoResponse, Problem> {
     let hosts = state.hosts.hosts().await?;
     let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();

@@ -40,6 +40,7 @@ pub struct TftpBindError {
     reason: io::Error,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system knows many more errors than we have advice for")]
 fn advice(reason: &io::Error) -> &'static str {
     match reason.kind() {
         io::ErrorKind::AddrInUse => "another TFTP server runs on this machine (`ss -ulpn` names it)",

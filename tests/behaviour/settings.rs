@@ -16,7 +16,7 @@ fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             fields.iter().for_each(|(key, value)| keys(value, &format!("{path}.{key}"), found))
         }
         Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            drop(found.insert(format!("{path} = {value}")))
+            found.insert(format!("{path} = {value}"));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Style as a test: who may use whom, how long files are, that every file says what it is for, and that the README tells the truth.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::{
     collections::BTreeSet,
     fs,
