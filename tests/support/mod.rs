@@ -1,3 +1,5 @@
 //! Doubles and helpers that several tests share.
 
 pub(crate) mod clock;
+pub(crate) mod nodes;
+pub(crate) mod rebuild_world;

@@ -1,0 +1,138 @@
+//! A shell on nodes that exist only in memory: enough of Proxmox VE to bring one into a cluster, with the quirks that matter.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Mutex,
+};
+
+use async_trait::async_trait;
+use rackseed::ports::{Command, Login, Output, RemoteShell, RemoteShellError};
+
+/// How many looks a join takes.
+const JOIN_LOOKS: u32 = 2;
+
+/// One node.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) cluster: Option<String>,
+    /// Whether the ephemeral key is still accepted.
+    pub(crate) has_key: bool,
+    /// Looks until the running join ends.
+    joining: Option<u32>,
+    /// What the ended join said, until it is forgotten.
+    ended: Option<String>,
+    /// How often `pvecm` was started.
+    pub(crate) joins_started: u32,
+    /// What `pvecm` says in place of succeeding.
+    pub(crate) join_failure: Option<String>,
+}
+
+/// Nodes by address.
+#[derive(Default)]
+pub(crate) struct Nodes(Mutex<BTreeMap<Ipv4Addr, Node>>);
+
+impl Nodes {
+    pub(crate) fn add(&self, address: Ipv4Addr, name: &str, cluster: Option<&str>) {
+        let node = Node {
+            name: name.to_owned(),
+            cluster: cluster.map(str::to_owned),
+            has_key: true,
+            joining: None,
+            ended: None,
+            joins_started: 0,
+            join_failure: None,
+        };
+        self.0.lock().unwrap().insert(address, node);
+    }
+
+    pub(crate) fn node(&self, address: Ipv4Addr) -> Node {
+        self.0.lock().unwrap()[&address].clone()
+    }
+
+    pub(crate) fn change(&self, address: Ipv4Addr, change: impl FnOnce(&mut Node)) {
+        change(self.0.lock().unwrap().get_mut(&address).unwrap());
+    }
+}
+
+fn members(nodes: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> String {
+    let Some(cluster) = &node.cluster else { return format!(r#"{{"nodename":"{}","version":3}}"#, node.name) };
+    let list: Vec<_> = nodes
+        .iter()
+        .filter(|(_, other)| other.cluster.as_ref() == Some(cluster))
+        .map(|(address, other)| format!(r#""{}":{{"id":1,"online":1,"ip":"{address}"}}"#, other.name))
+        .collect();
+    format!(
+        r#"{{"nodename":"{}","version":4,"cluster":{{"name":"{cluster}","version":2,"nodes":{},"quorate":1}},"nodelist":{{{}}}}}"#,
+        node.name,
+        list.len(),
+        list.join(",")
+    )
+}
+
+fn ok(output: impl Into<String>) -> Output {
+    Output { status: Some(0), output: output.into(), error: String::new() }
+}
+
+#[async_trait]
+impl RemoteShell for Nodes {
+    async fn run(&self, login: &Login, command: &Command) -> Result<Output, RemoteShellError> {
+        let IpAddr::V4(address) = login.address.ip() else { unreachable!("nodes have IPv4 addresses") };
+        let mut nodes = self.0.lock().unwrap();
+        let others = nodes.clone();
+        let unreachable = RemoteShellError::CannotReach { address: login.address, reason: "no such node".into() };
+        let node = nodes.get_mut(&address).ok_or(unreachable)?;
+        let is_member_login = !matches!(login.credential, rackseed::ports::Credential::Ed25519(_));
+        if !node.has_key && !is_member_login {
+            return Err(RemoteShellError::LoginRefused { address: login.address, user: login.user.clone() });
+        }
+        let line = command.line.as_str();
+        Ok(match line {
+            "true" => ok(""),
+            "cat /etc/pve/.members" => ok(members(&others, node)),
+            _ if line.ends_with("&& uname -n") => ok(format!("{}\n", node.name)),
+            _ if line.starts_with("stat -c %A /etc/pve/local") => ok(format!("lrwxr-xr-x\n{}", members(&others, node))),
+            _ if line.starts_with("rm -rf /run/rackseed-join") => {
+                node.ended = None;
+                ok("")
+            }
+            _ if line.starts_with("cd /; if [ -e /run/rackseed-join/ended ]") => ok(look(node)),
+            _ if line.starts_with("cd /; if [ -e /etc/corosync") => ok(members(&others, node)),
+            _ if line.starts_with("cd / && umask 077 && mkdir") => {
+                assert!(
+                    node.joining.is_none() && node.cluster.is_none(),
+                    "a join was started beside another, or on a member"
+                );
+                node.joins_started += 1;
+                node.joining = Some(JOIN_LOOKS);
+                ok("")
+            }
+            _ if line.contains("mktemp") => {
+                node.has_key = false;
+                ok("")
+            }
+            _ if line.contains("ssh-keygen") => ok("ssh-rsa AAAAB3NzaC1yc2E= root@node\n"),
+            _ if line.contains("/etc/pve/priv/authorized_keys") || line.contains("known_hosts") => ok(""),
+            other => panic!("the node does not know this command: {other}"),
+        })
+    }
+}
+
+fn look(node: &mut Node) -> String {
+    match node.joining {
+        Some(0) => {
+            node.joining = None;
+            match node.join_failure.clone() {
+                Some(failure) => node.ended = Some(failure),
+                None => node.cluster = Some("rackseed".into()),
+            }
+        }
+        Some(looks) => {
+            node.joining = Some(looks - 1);
+            return "running\nwaiting for quorum...".into();
+        }
+        None => {}
+    }
+    node.ended.as_ref().map_or_else(|| "absent".to_owned(), |said| format!("ended\n{said}"))
+}

@@ -1,0 +1,289 @@
+//! Everything that a rebuild needs, with the real store and the real catalog, and machines and nodes that exist only in memory.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use rackseed::{
+    catalog::{CatalogFolders, FolderCatalog},
+    domain::{
+        host::{Host, HostFacts},
+        host_lifecycle::{HostEvent, HostState},
+        identity::{HostId, ImageId, OperationId},
+        image::{Image, ImagePart, InstallerRelease},
+        rebuild::RebuildMarks,
+    },
+    operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
+    ports::{
+        Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure, InfrastructureError,
+        LedgerError, OperationJournal, ServedFile,
+    },
+    provisioning::{AnswerDesk, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience, RefusalLog},
+    remote_shell::Ssh,
+    store::{KeyFile, Store},
+};
+
+use super::{clock::TestClock, nodes::Nodes};
+
+/// The host key that every machine in memory reports.
+const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// More moves than any rebuild takes.
+const MOST_MOVES: usize = 600;
+
+/// One image, without files.
+pub(crate) struct OneImage(pub(crate) Option<Image>);
+
+#[async_trait]
+impl ImageLibrary for OneImage {
+    async fn images(&self) -> Result<Vec<Image>, LedgerError> {
+        Ok(self.0.iter().cloned().collect())
+    }
+
+    async fn image(&self, id: &ImageId) -> Result<Option<Image>, LedgerError> {
+        Ok(self.0.clone().filter(|image| image.id == *id))
+    }
+
+    async fn open(
+        &self,
+        id: &ImageId,
+        _: ImagePart,
+        _: Option<&str>,
+    ) -> Result<Box<dyn ServedFile>, ImageLibraryError> {
+        Err(ImageLibraryError::UnknownImage(id.clone()))
+    }
+}
+
+/// The inventory service: fails as often as it is told to.
+#[derive(Default)]
+pub(crate) struct Inventory {
+    pub(crate) failures: std::sync::Mutex<u32>,
+    pub(crate) records: std::sync::Mutex<Vec<HostRecord>>,
+}
+
+#[async_trait]
+impl Infrastructure for Inventory {
+    fn is_on(&self) -> bool {
+        true
+    }
+
+    async fn register(&self, record: &HostRecord) -> Result<(), InfrastructureError> {
+        let mut failures = self.failures.lock().unwrap();
+        if *failures > 0 {
+            *failures -= 1;
+            return Err(InfrastructureError("answered 503: busy".into()));
+        }
+        self.records.lock().unwrap().push(record.clone());
+        Ok(())
+    }
+}
+
+/// The whole of it.
+pub(crate) struct RebuildWorld {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) inventory: Arc<Inventory>,
+    pub(crate) world: Arc<World>,
+    pub(crate) catalog: Arc<FolderCatalog>,
+}
+
+impl RebuildWorld {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("data")).unwrap());
+        let clock = Arc::new(TestClock::default());
+        let nodes = Arc::new(Nodes::default());
+        let inventory = Arc::new(Inventory::default());
+        let path = |name: &str| folder.path().join(name);
+        let folders = CatalogFolders {
+            answer_templates: path("answer-templates"),
+            server_types: path("server-types"),
+            ipxe: path("ipxe"),
+        };
+        let catalog = Arc::new(FolderCatalog::open(folders, clock.clone()).unwrap());
+        let key_file = Arc::new(KeyFile::open(&folder.path().join("data")).unwrap());
+        let world = build(&store, store.clone(), &clock, &nodes, &inventory, &key_file);
+        Self { folder, store, clock, nodes, inventory, world, catalog }
+    }
+
+    /// The same world after a restart, with another journal in front of the same store.
+    pub(crate) fn restarted(&self, journal: Arc<dyn OperationJournal>) -> Arc<World> {
+        let key_file = Arc::new(KeyFile::open(&self.folder.path().join("data")).unwrap());
+        build(&self.store, journal, &self.clock, &self.nodes, &self.inventory, &key_file)
+    }
+
+    pub(crate) fn answers(&self) -> Arc<AnswerDesk> {
+        Arc::new(AnswerDesk {
+            keeper: self.world.keeper.clone(),
+            rebuilds: self.store.clone(),
+            catalog: self.catalog.clone(),
+            images: Arc::new(OneImage(Some(image()))),
+            clock: self.clock.clone(),
+            refusals: Arc::new(RefusalLog::new(self.store.clone(), self.clock.clone())),
+            urls: urls(),
+            certificate: OwnCertificate {
+                pem: String::new(),
+                name: "rackseed.internal".into(),
+                fingerprint: "0".repeat(64),
+            },
+            domain: "home.arpa".into(),
+            root_password_hash: "$6$sample$sample".into(),
+            root_ssh_keys: Vec::new(),
+        })
+    }
+
+    pub(crate) fn operations(&self) -> Arc<OperationDesk> {
+        Arc::new(OperationDesk { world: self.world.clone(), doorbell: Arc::default() })
+    }
+
+    pub(crate) fn rebuild_desk(&self, image: Option<Image>) -> RebuildDesk {
+        RebuildDesk {
+            world: self.world.clone(),
+            catalog: self.catalog.clone(),
+            images: Arc::new(OneImage(image)),
+            answers: self.answers(),
+            operations: self.operations(),
+            armed_for: Duration::from_secs(3600),
+        }
+    }
+
+    pub(crate) async fn register(&self, name: &str, mac: &str) -> Host {
+        let enrolment = Enrolment {
+            keeper: self.world.keeper.clone(),
+            hosts: self.store.clone(),
+            catalog: self.catalog.clone(),
+            secrets: self.world.secrets.clone(),
+            clock: self.clock.clone(),
+        };
+        enrolment.register(name, mac, "generic-sata").await.unwrap()
+    }
+
+    /// Registers a host and arms its rebuild; its node will be at `10.0.0.LAST`.
+    pub(crate) async fn armed(&self, name: &str, last: u8) -> (HostId, OperationId) {
+        let host = self.register(name, &format!("52:54:00:00:00:{last:02x}")).await;
+        self.nodes.add(Ipv4Addr::new(10, 0, 0, last), name, None);
+        let view = self.rebuild_desk(Some(image())).request(&host.id, Some(name), None).await.unwrap();
+        (host.id, view.operation.id)
+    }
+
+    pub(crate) async fn host(&self, id: &HostId) -> Host {
+        HostLedger::host(self.store.as_ref(), id).await.unwrap().unwrap()
+    }
+
+    /// Moves an operation until it rests; the machine does its part whenever the operation waits. An error ends it: that is how a test
+    /// kills the engine.
+    pub(crate) async fn run(
+        &self,
+        world: &Arc<World>,
+        host: &HostId,
+        operation: &OperationId,
+    ) -> Result<(), LedgerError> {
+        let engine = Engine::new(world.clone());
+        for _ in 0..MOST_MOVES {
+            match engine.advance(operation).await? {
+                Advance::Again => {}
+                Advance::Rest => return Ok(()),
+                Advance::NotBefore(_) => {
+                    self.machine_acts(world, host).await;
+                    self.clock.advance(SignedDuration::from_secs(2));
+                }
+            }
+        }
+        panic!("the operation never rests");
+    }
+
+    /// What the machine does next, as the desks would record it.
+    pub(crate) async fn machine_acts(&self, world: &World, id: &HostId) {
+        let host = self.host(id).await;
+        let (Some(operation), now) = (host.operation.clone(), self.clock.now()) else { return };
+        let address = Ipv4Addr::new(10, 0, 0, host.mac.bytes()[5]);
+        let (event, facts, marks) = match host.state {
+            HostState::PxeReady => (
+                HostEvent::BootScriptServed,
+                HostFacts::default(),
+                RebuildMarks { script_address: Some(address), ..RebuildMarks::default() },
+            ),
+            HostState::PxeBooted => (
+                HostEvent::AnswerServed,
+                HostFacts { installed_at: Some(now), ..HostFacts::default() },
+                RebuildMarks { answered_at: Some(now), ..RebuildMarks::default() },
+            ),
+            HostState::Installing => (
+                HostEvent::InstallReported,
+                HostFacts { ssh_host_key: Some(HOST_KEY.into()), ..HostFacts::default() },
+                RebuildMarks { installed_at: Some(now), ..RebuildMarks::default() },
+            ),
+            HostState::Installed => (
+                HostEvent::PhonedHome,
+                HostFacts { address: Some(address), hardware_id: Some("uuid".into()), ..HostFacts::default() },
+                RebuildMarks { phoned_home_at: Some(now), ..RebuildMarks::default() },
+            ),
+            HostState::Registered
+            | HostState::FirstBoot
+            | HostState::Joining
+            | HostState::Ready
+            | HostState::Failed => return,
+        };
+        world
+            .keeper
+            .apply(&host, event, Move { facts, marks: Some((operation, marks)), ..Move::default() })
+            .await
+            .unwrap();
+    }
+}
+
+pub(crate) fn urls() -> MachineUrls {
+    MachineUrls { boot_port: 8081, machine_port: 8443, public_url: None, public_machine_url: None }
+}
+
+pub(crate) fn image() -> Image {
+    Image {
+        id: "pve-9.2-1-test".parse().unwrap(),
+        product: "pve".into(),
+        product_name: "Proxmox VE".into(),
+        release: InstallerRelease { major: 9, minor: 2 },
+        iso_release: "1".into(),
+        source_name: "test.iso".into(),
+        source_sha256: "0".repeat(64),
+        iso_size_bytes: 1,
+        settings_offset_bytes: 0,
+        settings_size_bytes: 1,
+        added_at: TestClock::default().now(),
+    }
+}
+
+fn build(
+    store: &Arc<Store>,
+    journal: Arc<dyn OperationJournal>,
+    clock: &Arc<TestClock>,
+    nodes: &Arc<Nodes>,
+    inventory: &Arc<Inventory>,
+    key_file: &Arc<KeyFile>,
+) -> Arc<World> {
+    let keeper =
+        HostKeeper::new(store.clone(), store.clone(), key_file.clone(), clock.clone(), Arc::new(Doorbell::default()));
+    Arc::new(World {
+        keeper: Arc::new(keeper),
+        hosts: store.clone(),
+        rebuilds: store.clone(),
+        journal,
+        shell: nodes.clone(),
+        ssh_keys: Arc::new(Ssh),
+        secrets: key_file.clone(),
+        infrastructure: inventory.clone(),
+        clock: clock.clone(),
+        cluster: ClusterSettings {
+            existing_node: None,
+            existing_node_ssh_host_key: None,
+            join_fingerprint: None,
+            cluster_name: "rackseed".into(),
+            credential: Some(MemberCredential::Key("a key".to_owned().into())),
+            link0_network: None,
+            ssh_port: 22,
+            confirm_host_key: false,
+        },
+        server_type_map: BTreeMap::new(),
+        patience: Patience::default(),
+    })
+}
