@@ -219,6 +219,21 @@ fn the_readme_shows_the_state_diagram_of_the_table() {
 }
 
 #[test]
+fn the_readme_lists_every_route() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for route in rackseed::http::ROUTES {
+        let line = format!(
+            "| {} | {} | `{}` | {} |",
+            format!("{:?}", route.audience).to_lowercase(),
+            route.method,
+            route.path,
+            route.summary
+        );
+        assert!(readme.contains(&line), "the README must hold: {line}");
+    }
+}
+
+#[test]
 fn no_document_or_source_names_a_place_of_one_machine() {
     let texts = ["src", "tests", "docker", ".ci", "ipxe", "answer-templates", "server-types", "migrations"];
     let here = ["/wo", "rk/"].concat();
