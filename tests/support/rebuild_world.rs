@@ -11,14 +11,16 @@ use rackseed::{
         host_lifecycle::{HostEvent, HostState},
         identity::{HostId, ImageId, OperationId},
         image::{Image, ImagePart, InstallerRelease},
-        rebuild::RebuildMarks,
+        rebuild::{RebuildMarks, TokenPurpose},
     },
     operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
     ports::{
-        Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure, InfrastructureError,
-        LedgerError, OperationJournal, ServedFile,
+        ByteStream, Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure,
+        InfrastructureError, LedgerError, OperationJournal, RebuildLedger, ServedFile,
     },
-    provisioning::{AnswerDesk, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience, RefusalLog},
+    provisioning::{
+        AnswerDesk, BootDesk, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience, RefusalLog,
+    },
     remote_shell::Ssh,
     store::{KeyFile, Store},
 };
@@ -45,11 +47,29 @@ impl ImageLibrary for OneImage {
 
     async fn open(
         &self,
-        id: &ImageId,
+        _: &ImageId,
         _: ImagePart,
-        _: Option<&str>,
+        settings: Option<&str>,
     ) -> Result<Box<dyn ServedFile>, ImageLibraryError> {
-        Err(ImageLibraryError::UnknownImage(id.clone()))
+        Ok(Box::new(Text(settings.unwrap_or("a part").to_owned())))
+    }
+}
+
+/// A served file that is a text.
+struct Text(String);
+
+impl ServedFile for Text {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn entity_tag(&self) -> &str {
+        "\"text\""
+    }
+
+    fn read(&self, range: std::ops::Range<u64>) -> ByteStream {
+        let part = self.0.as_bytes()[range.start as usize..range.end as usize].to_vec();
+        Box::pin(tokio_stream::once(Ok(part.into())))
     }
 }
 
@@ -86,6 +106,7 @@ pub(crate) struct RebuildWorld {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) world: Arc<World>,
     pub(crate) catalog: Arc<FolderCatalog>,
+    refusals: Arc<RefusalLog>,
 }
 
 impl RebuildWorld {
@@ -104,7 +125,8 @@ impl RebuildWorld {
         let catalog = Arc::new(FolderCatalog::open(folders, clock.clone()).unwrap());
         let key_file = Arc::new(KeyFile::open(&folder.path().join("data")).unwrap());
         let world = build(&store, store.clone(), &clock, &nodes, &inventory, &key_file);
-        Self { folder, store, clock, nodes, inventory, world, catalog }
+        let refusals = Arc::new(RefusalLog::new(store.clone(), clock.clone()));
+        Self { folder, store, clock, nodes, inventory, world, catalog, refusals }
     }
 
     /// The same world after a restart, with another journal in front of the same store.
@@ -120,7 +142,7 @@ impl RebuildWorld {
             catalog: self.catalog.clone(),
             images: Arc::new(OneImage(Some(image()))),
             clock: self.clock.clone(),
-            refusals: Arc::new(RefusalLog::new(self.store.clone(), self.clock.clone())),
+            refusals: self.refusals.clone(),
             urls: urls(),
             certificate: OwnCertificate {
                 pem: String::new(),
@@ -131,6 +153,39 @@ impl RebuildWorld {
             root_password_hash: "$6$sample$sample".into(),
             root_ssh_keys: Vec::new(),
         })
+    }
+
+    pub(crate) fn boot_desk(&self) -> BootDesk {
+        BootDesk {
+            keeper: self.world.keeper.clone(),
+            boot_table: self.world.keeper.boot_table(),
+            hosts: self.store.clone(),
+            rebuilds: self.store.clone(),
+            catalog: self.catalog.clone(),
+            images: Arc::new(OneImage(Some(image()))),
+            clock: self.clock.clone(),
+            refusals: self.refusals.clone(),
+            urls: urls(),
+            certificate: certificate(),
+            boot_files: vec!["undionly.kpxe".into(), "snponly.efi".into()],
+        }
+    }
+
+    pub(crate) fn check_in(&self) -> CheckIn {
+        CheckIn {
+            keeper: self.world.keeper.clone(),
+            rebuilds: self.store.clone(),
+            clock: self.clock.clone(),
+            refusals: self.refusals.clone(),
+            urls: urls(),
+            certificate: certificate(),
+        }
+    }
+
+    /// The token of a host's current rebuild, as its machine would know it.
+    pub(crate) async fn token(&self, operation: &OperationId, purpose: TokenPurpose) -> String {
+        let rebuild = self.store.rebuild(operation).await.unwrap().unwrap();
+        self.world.keeper.tokens(&rebuild).unwrap().expect("the rebuild has not ended").token(purpose)
     }
 
     pub(crate) fn operations(&self) -> Arc<OperationDesk> {
@@ -231,6 +286,10 @@ impl RebuildWorld {
             .await
             .unwrap();
     }
+}
+
+fn certificate() -> OwnCertificate {
+    OwnCertificate { pem: "PEM".into(), name: "rackseed.internal".into(), fingerprint: "0".repeat(64) }
 }
 
 pub(crate) fn urls() -> MachineUrls {
