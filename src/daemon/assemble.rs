@@ -321,7 +321,9 @@ fn start_network_boot(
     let tftp = TftpServer::bind(SocketAddr::from((address, pxe.tftp_port)), boot_files)?;
     tracing::info!(interface = pxe.interface, %address, "answering booting machines");
     let (desk, dhcp_stop, tftp_stop) = (Arc::clone(desk), stop.clone(), stop.clone());
-    tasks.spawn(async move { dhcp.run(desk, dhcp_stop).await.context("the DHCP socket was lost") });
+    tasks.spawn(async move {
+        dhcp.run(move |request, our| desk.offer(request, our), dhcp_stop).await.context("the DHCP socket was lost")
+    });
     tasks.spawn(async move {
         tftp.run(tftp_stop).await;
         Ok(())

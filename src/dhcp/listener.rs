@@ -4,7 +4,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     os::fd::AsRawFd,
-    sync::Arc,
+    time::Instant,
 };
 
 use nix::{
@@ -17,10 +17,14 @@ use tokio::{io::Interest, net::UdpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    log_budget::LogBudget,
     reply::reply,
-    request::{Port, parse},
+    request::{IgnoreReason, Port, parse},
 };
-use crate::{domain::boot_request::BootOffer, provisioning::BootDesk};
+use crate::domain::{
+    boot_request::{BootOffer, BootRequest},
+    identity::MacAddress,
+};
 
 /// Larger than any packet that a client may send (Ethernet's 1500 bytes, RFC 2131 §2).
 const LARGEST_PACKET: usize = 2048;
@@ -69,73 +73,118 @@ impl DhcpListener {
         self.config.address
     }
 
+    /// The ports as they are bound: of the DISCOVERs, and of the boot server.
+    pub fn ports(&self) -> io::Result<(u16, u16)> {
+        Ok((self.server.local_addr()?.port(), self.proxy.local_addr()?.port()))
+    }
+
     /// Answers until it is stopped; ends early only when a socket is lost.
-    pub async fn run(self, desk: Arc<BootDesk>, stop: CancellationToken) -> io::Result<()> {
+    ///
+    /// Both ports ask the same `decide`, so a machine that was made an offer is answered on the proxy port too. It is called for every
+    /// packet and nothing else is done meanwhile: it must come from memory (iPXE waits two seconds for all offers of a network).
+    pub async fn run(
+        self,
+        decide: impl Fn(&BootRequest, Ipv4Addr) -> BootOffer + Send + Sync,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
-            lost = self.serve(&self.server, Port::Server, &desk) => lost,
-            lost = self.serve(&self.proxy, Port::Proxy, &desk) => lost,
+            lost = self.serve(&self.server, Port::Server, &decide) => lost,
+            lost = self.serve(&self.proxy, Port::Proxy, &decide) => lost,
         }
     }
 
-    async fn serve(&self, socket: &UdpSocket, port: Port, desk: &BootDesk) -> io::Result<()> {
-        let mut buffer = vec![0; LARGEST_PACKET];
+    async fn serve(
+        &self,
+        socket: &UdpSocket,
+        port: Port,
+        decide: &(impl Fn(&BootRequest, Ipv4Addr) -> BootOffer + Send + Sync),
+    ) -> io::Result<()> {
+        let (mut buffer, mut diary) = (vec![0; LARGEST_PACKET], Diary::default());
         loop {
             let (length, source, interface) =
                 match socket.async_io(Interest::READABLE, || receive(socket, &mut buffer)).await {
                     Ok(received) => received,
-                    // What an earlier reply could not reach comes back as an error of the next receive.
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            io::ErrorKind::ConnectionRefused
-                                | io::ErrorKind::HostUnreachable
-                                | io::ErrorKind::NetworkUnreachable
-                        ) =>
-                    {
-                        continue;
-                    }
+                    Err(error) if is_of_one_peer(&error) => continue,
                     Err(error) => return Err(error),
                 };
-            let Some((bytes, destination)) = self.answer(&buffer[..length], port, source, desk) else { continue };
+            let request = match parse(&buffer[..length], port) {
+                Ok(request) => request,
+                Err(reason) => {
+                    diary.ignored(source, reason);
+                    continue;
+                }
+            };
+            let offer = decide(&request.boot, self.config.address);
+            diary.decided(request.boot.mac, port, &offer);
+            let Some(reply) = reply(&request, &offer, self.config.address) else { continue };
+            let destination = match reply.destination {
+                Some(SocketAddr::V4(destination)) if !self.config.reply_to_source => destination,
+                Some(_) | None => source,
+            };
             let sent = socket
-                .async_io(Interest::WRITABLE, || send(socket, &bytes, destination, self.config.address, interface))
+                .async_io(Interest::WRITABLE, || {
+                    send(socket, &reply.bytes, destination, self.config.address, interface)
+                })
                 .await;
             if let Err(error) = sent {
-                tracing::warn!(%destination, %error, "a boot offer could not be sent");
+                diary.not_sent(destination, &error);
+            }
+        }
+    }
+}
+
+/// Whether an error of a receive only tells that an earlier reply did not reach somebody, or that the cable is out for the moment.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other error means that the socket is lost")]
+fn is_of_one_peer(error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => true,
+        _ => false,
+    }
+}
+
+/// What is written of the packets of one port, within bounds.
+#[derive(Default)]
+struct Diary {
+    offers: LogBudget,
+    silences: LogBudget,
+}
+
+impl Diary {
+    fn ignored(&mut self, source: SocketAddrV4, reason: IgnoreReason) {
+        if tracing::enabled!(tracing::Level::DEBUG) && self.silences.spend(Instant::now()) {
+            tracing::debug!(%source, ?reason, "ignored a packet");
+        }
+    }
+
+    fn decided(&mut self, mac: MacAddress, port: Port, offer: &BootOffer) {
+        match offer {
+            BootOffer::Silence(reason) => {
+                if tracing::enabled!(tracing::Level::DEBUG) && self.silences.spend(Instant::now()) {
+                    tracing::debug!(host.mac = %mac, ?reason, "no boot offer");
+                }
+            }
+            BootOffer::Loader(firmware) => {
+                if self.offers.spend(Instant::now()) {
+                    tracing::info!(host.mac = %mac, file = firmware.boot_file, ?port, "made a boot offer");
+                }
+            }
+            // The URL holds a one-time token, and tokens are never logged.
+            BootOffer::Script(_) => {
+                if self.offers.spend(Instant::now()) {
+                    tracing::info!(host.mac = %mac, ?port, "offered iPXE its script");
+                }
             }
         }
     }
 
-    fn answer(
-        &self,
-        packet: &[u8],
-        port: Port,
-        source: SocketAddrV4,
-        desk: &BootDesk,
-    ) -> Option<(Vec<u8>, SocketAddrV4)> {
-        let request = match parse(packet, port) {
-            Ok(request) => request,
-            Err(reason) => {
-                tracing::trace!(%source, ?reason, "ignored a packet");
-                return None;
-            }
-        };
-        let offer = desk.offer(&request.boot, self.config.address);
-        let mac = request.boot.mac;
-        match &offer {
-            BootOffer::Silence(reason) => tracing::debug!(host.mac = %mac, ?reason, "no boot offer"),
-            BootOffer::Loader(firmware) => {
-                tracing::info!(host.mac = %mac, file = firmware.boot_file, ?port, "made a boot offer")
-            }
-            BootOffer::Script(_) => tracing::info!(host.mac = %mac, ?port, "offered iPXE its script"),
+    fn not_sent(&mut self, destination: SocketAddrV4, error: &io::Error) {
+        if self.offers.spend(Instant::now()) {
+            tracing::warn!(%destination, %error, "a boot offer could not be sent");
         }
-        let reply = reply(&request, &offer, self.config.address)?;
-        let destination = match reply.destination {
-            Some(SocketAddr::V4(destination)) if !self.config.reply_to_source => destination,
-            Some(_) | None => source,
-        };
-        Some((reply.bytes, destination))
     }
 }
 
@@ -143,7 +192,7 @@ impl DhcpListener {
 fn bind(config: &DhcpConfig, port: u16) -> Result<UdpSocket, BindError> {
     open(config, port).map_err(|reason| {
         let advice = match reason.kind() {
-            io::ErrorKind::AddrInUse => "another DHCP or PXE server runs on this machine (`ss -ulpn` names it); stop it, or run Rackseed elsewhere",
+            io::ErrorKind::AddrInUse => "another DHCP or PXE server such as dnsmasq, Kea or dhcpd has it (`ss -ulpn` names it); stop that one, or run Rackseed on another machine",
             io::ErrorKind::PermissionDenied => "run as root, or with the capabilities CAP_NET_BIND_SERVICE and CAP_NET_RAW",
             _ => "check pxe.interface",
         };

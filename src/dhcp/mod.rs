@@ -5,6 +5,7 @@
 
 mod interface;
 mod listener;
+mod log_budget;
 mod reply;
 mod request;
 

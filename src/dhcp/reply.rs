@@ -10,6 +10,10 @@ use dhcproto::{
 use super::request::{Port, ReceivedRequest};
 use crate::domain::{boot_request::BootOffer, firmware::FirmwareKind};
 
+/// Where all sixteen bytes of the hardware address stand (RFC 2131 §2).
+const HARDWARE_ADDRESS: std::ops::Range<usize> = 28..44;
+/// The boot file field has 128 bytes; firmware wants the last of them to be NUL.
+const LONGEST_FILE: usize = 127;
 /// Relays drop shorter replies (the BOOTP minimum of RFC 951).
 const SHORTEST_REPLY: usize = 300;
 /// Option 43 with sub-option 6 = 8, use the offered file without asking a boot server, and its end (PXE 2.1, table 2-1).
@@ -29,7 +33,7 @@ pub struct Reply {
     pub destination: Option<SocketAddr>,
 }
 
-/// Writes the reply to a question, or nothing where silence was decided.
+/// Writes the reply to a question, or nothing where silence was decided (or a URL that does not fit into the boot file field).
 pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Option<Reply> {
     let (file, vendor, is_ipxe) = match offer {
         BootOffer::Silence(_) => return None,
@@ -39,14 +43,16 @@ pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Opt
         }
         BootOffer::Script(url) => (url.clone(), Some(USE_OFFERED_FILE), true),
     };
+    if file.len() > LONGEST_FILE {
+        return None;
+    }
     let mut message = Message::default();
     let broadcast = Flags::new(request.flags).set_broadcast();
-    message
-        .set_opcode(Opcode::BootReply)
-        .set_htype(HType::Eth)
-        .set_xid(request.xid)
-        .set_flags(broadcast)
-        .set_ciaddr(request.ciaddr);
+    message.set_opcode(Opcode::BootReply).set_htype(HType::Eth).set_xid(request.xid).set_flags(broadcast);
+    // An offer promises no address at all; on the proxy port the machine hears the one that it has.
+    if request.port == Port::Proxy {
+        message.set_ciaddr(request.ciaddr);
+    }
     message.set_siaddr(our).set_giaddr(request.giaddr).set_chaddr(&request.chaddr[..6]);
     message.set_fname_str(&file);
     message.set_sname_str(our.to_string());
@@ -77,6 +83,7 @@ pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Opt
 fn encode(message: &Message, request: &ReceivedRequest) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(SHORTEST_REPLY);
     message.encode(&mut Encoder::new(&mut bytes)).ok()?;
+    bytes.get_mut(HARDWARE_ADDRESS)?.copy_from_slice(&request.chaddr);
     // The library would sort the relay's sub-options; they must go back byte for byte, and last (RFC 3046 §2.2).
     if let Some(information) = &request.relay_information {
         let end = bytes.iter().rposition(|byte| *byte == 255)?;

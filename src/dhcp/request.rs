@@ -10,9 +10,7 @@ use crate::domain::{boot_request::BootRequest, firmware, identity::MacAddress};
 const SHORTEST_PACKET: usize = 240;
 /// Where the cookie stands.
 const MAGIC: (usize, [u8; 4]) = (236, [99, 130, 83, 99]);
-/// A longer option 97 is not echoed; the standard has 17 bytes (RFC 4578 §2.3).
-const LONGEST_MACHINE_ID: usize = 32;
-/// A longer option 82 cannot be echoed in one option.
+/// Longer ones, which come in several parts, cannot be echoed in one option.
 const LONGEST_OPTION: usize = 255;
 
 /// The port on which a packet came.
@@ -60,7 +58,7 @@ pub struct ReceivedRequest {
     pub giaddr: Ipv4Addr,
     /// All sixteen bytes of the hardware address field.
     pub chaddr: [u8; 16],
-    /// Option 97 as it came.
+    /// Option 97 as it came, whatever it holds: some cards send it malformed, or not at all.
     pub machine_id: Option<Vec<u8>>,
     /// Option 82 as it came: RFC 3046 wants it back byte for byte.
     pub relay_information: Option<Vec<u8>>,
@@ -133,6 +131,7 @@ struct Options {
 impl Options {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the library knows a hundred options that are nothing to us")]
     /// The borrowed decoder keeps going where the owned one stops without a word (a host name that is not UTF-8 hides all that follows).
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library knows a hundred options that are nothing to us")]
     fn read(bytes: &[u8]) -> Result<Self, IgnoreReason> {
         let message = Message::new(bytes).map_err(|_| IgnoreReason::NotDhcp)?;
         let mut options = Self::default();
@@ -148,7 +147,7 @@ impl Options {
                 // The four letters, or with the length byte of RFC 3004 before them.
                 OptionCode::UserClass if matches!(data, b"iPXE" | b"\x04iPXE") => options.is_ipxe = true,
                 OptionCode::Unknown(175) => options.is_ipxe = true,
-                OptionCode::ClientMachineIdentifier if data.len() <= LONGEST_MACHINE_ID => {
+                OptionCode::ClientMachineIdentifier if data.len() <= LONGEST_OPTION => {
                     options.machine_id = Some(data.to_vec())
                 }
                 OptionCode::RelayAgentInformation if data.len() <= LONGEST_OPTION => {
@@ -176,8 +175,14 @@ impl Options {
 fn boot_item(data: &[u8]) -> Option<[u8; 4]> {
     let mut rest = data;
     while let [code, length, tail @ ..] = rest {
-        if *code == 255 {
-            return None;
+        // A pad has no length (RFC 2132 §3.1); what follows the end is nobody's.
+        match code {
+            0 => {
+                rest = &rest[1..];
+                continue;
+            }
+            255 => return None,
+            _ => {}
         }
         let value = tail.get(..usize::from(*length))?;
         if *code == 71 {

@@ -12,7 +12,7 @@ const LARGEST_FILE_BYTES: u64 = 8 << 20;
 pub struct BootFile {
     /// Its bytes.
     pub bytes: Arc<[u8]>,
-    /// The version that stands in it, where it can be read (`undionly.kpxe` is compressed).
+    /// The version that stands in it; `None` where none can be read (`undionly.kpxe` is compressed).
     pub version: Option<String>,
 }
 
@@ -43,7 +43,8 @@ impl BootFiles {
         loaded
     }
 
-    /// Finds a file by the name that firmware asks for: with slashes and backslashes, in any case, with a stray NUL or 0xff at its end.
+    /// Finds a file by the name that firmware asks for: in any case, with slashes or backslashes before it, with a stray NUL or 0xff at
+    /// its end. Names are looked up here and never become a path, so `..` finds nothing.
     pub fn find(&self, asked: &str) -> Option<&BootFile> {
         let name = asked.trim_end_matches(['\0', '\u{ff}', '\u{fffd}']).replace('\\', "/").to_ascii_lowercase();
         self.files.get(name.trim_start_matches('/'))
@@ -67,23 +68,47 @@ fn read(path: &Path, kind: FirmwareKind) -> Result<BootFile, String> {
         && let Some(version) = version.as_deref().filter(|version| !ipxe_boots_uefi(version))
     {
         return Err(format!(
-            "the boot file {} is iPXE {version}, which loses the installer ISO on UEFI; {OLDEST_UEFI_IPXE} or newer is needed (Debian 12: bookworm-backports)",
+            "the boot file {} is iPXE {version}, which loses the installer ISO on UEFI; {OLDEST_UEFI_IPXE} or newer is needed (the package `ipxe` of Debian 13 has one)",
             path.display()
         ));
     }
     Ok(BootFile { bytes: bytes.into(), version })
 }
 
-/// Finds the text `iPXE 1.21.1+git…` or `iPXE/2.0.0…` in a binary.
+/// Finds the version in an iPXE binary: in its SBAT line (`ipxe,1,iPXE,snponly.efi,1.21.1+git20250501.dad20602,https://ipxe.org`), which
+/// builds from 2023 on have, else as a text of its own between NUL bytes (`1.0.0+git-20190125.36a4c85-5.1` in Debian 12's).
 fn version(bytes: &[u8]) -> Option<String> {
-    let starts = bytes
-        .windows(5)
-        .enumerate()
-        .filter(|(_, window)| window.starts_with(b"iPXE") && matches!(window[4], b' ' | b'/'))
-        .map(|(place, _)| place + 5);
-    starts.into_iter().find_map(|start| {
-        let text: String =
-            bytes[start..].iter().take(60).map(|byte| char::from(*byte)).take_while(|c| c.is_ascii_graphic()).collect();
-        (text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.')).then_some(text)
-    })
+    let texts = || bytes.split(|byte| *byte == 0 || *byte == b'\n').filter_map(|text| str::from_utf8(text).ok());
+    let declared = texts().find_map(|text| text.strip_prefix("ipxe,")?.split(',').nth(3));
+    declared.or_else(|| texts().find(|text| is_version(text))).map(str::to_owned)
+}
+
+/// Whether a text reads like `2.0.0`, `1.21.1+git20250501` or `2.0.0+ (g0ab22)`, and like nothing else that a binary may hold.
+fn is_version(text: &str) -> bool {
+    let (numbers, rest) = text.split_at(text.find('+').unwrap_or(text.len()));
+    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && rest.len() <= 60
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_binaries_of_every_age() {
+        for (binary, expected) in [
+            (
+                &b"MZ\0\xff\xfe1.2.3.4\0iPXE/%s\01.0.0\0sbat,1,SBAT Version,sbat,1,x\nipxe,1,iPXE,snponly.efi,2.0.0+ (g0ab22),https://ipxe.org\n\0"[..],
+                Some("2.0.0+ (g0ab22)"),
+            ),
+            (b"MZ\01.2.3.4\010.0\0iPXE %s\01.0.0+git-20190125.36a4c85-5.1\0tail", Some("1.0.0+git-20190125.36a4c85-5.1")),
+            (b"MZ\02.0.0\0", Some("2.0.0")),
+            (b"MZ compressed \xf0\x9f", None),
+        ] {
+            assert_eq!(version(binary).as_deref(), expected);
+        }
+    }
 }

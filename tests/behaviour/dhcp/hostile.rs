@@ -1,0 +1,146 @@
+//! Packets that nobody sends by accident: none of them may do more than be ignored.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use proptest::{collection::vec, prelude::*};
+use rackseed::{
+    dhcp::{IgnoreReason, Port, parse, reply},
+    domain::boot_request::BootOffer,
+};
+
+use super::{
+    OUR, loader,
+    packet::{all_recorded, option, recorded, with_options},
+    script,
+};
+
+/// Ethernet's frame without the headers of IP and UDP: no reply of ours needs a second one.
+const ONE_FRAME: usize = 1472;
+
+/// Whatever is read from a packet, its reply is one that we may send.
+fn is_harmless(packet: &[u8]) {
+    for port in [Port::Server, Port::Proxy] {
+        let Ok(request) = parse(packet, port) else { continue };
+        for offer in [loader(0), loader(7), script()] {
+            let reply = reply(&request, &offer, OUR).unwrap();
+            let bytes = &reply.bytes;
+            assert!((300..=ONE_FRAME).contains(&bytes.len()));
+            assert_eq!(bytes[0], 2, "not a reply");
+            assert_eq!(bytes[16..20], [0; 4], "an address for the client");
+            assert_eq!(bytes[20..24], OUR.octets());
+            assert_eq!(option(bytes, 54).unwrap(), OUR.octets());
+            assert_eq!(option(bytes, 60).unwrap(), b"PXEClient");
+        }
+    }
+}
+
+#[test]
+fn no_recorded_packet_and_no_beginning_of_one_does_harm() {
+    for name in all_recorded() {
+        let packet = recorded(&name);
+        (0..=packet.len()).for_each(|length| is_harmless(&packet[..length]));
+    }
+}
+
+#[test]
+fn a_hardware_address_longer_than_its_field_is_ignored() {
+    for hlen in [0, 5, 7, 16, 17, 128, 255] {
+        let mut packet = recorded("ovmf-x64-pxe-discover");
+        packet[2] = hlen;
+        assert_eq!(parse(&packet, Port::Server).unwrap_err(), IgnoreReason::NotEthernetRequest, "{hlen}");
+    }
+}
+
+#[test]
+fn a_hardware_address_that_is_not_of_one_card_is_ignored() {
+    for address in [[0; 6], [255; 6], [1, 0, 0x5e, 0, 0, 1]] {
+        let mut packet = recorded("ovmf-x64-pxe-discover");
+        packet[28..34].copy_from_slice(&address);
+        assert_eq!(parse(&packet, Port::Server).unwrap_err(), IgnoreReason::BadAddress);
+    }
+}
+
+#[test]
+fn a_packet_without_the_cookie_is_ignored() {
+    let mut packet = recorded("ovmf-x64-pxe-discover");
+    packet[236] ^= 1;
+    assert_eq!(parse(&packet, Port::Server).unwrap_err(), IgnoreReason::NotDhcp);
+    assert_eq!(parse(&[], Port::Server).unwrap_err(), IgnoreReason::NotDhcp);
+}
+
+#[test]
+fn an_option_of_odd_length_or_content_hides_nothing_that_follows() {
+    // 12: a host name that is not text. 93 and 94: odd lengths. 80, 81, 151 to 155: lengths that a decoder may take for granted.
+    for (code, data) in
+        [(12, &[0xff, 0xfe][..]), (94, &[1]), (94, &[1, 3, 1, 0]), (80, &[1]), (81, &[0]), (151, &[0]), (155, &[])]
+    {
+        let packet = with_options(&recorded("ovmf-x64-pxe-discover"), |options| {
+            options.retain(|(found, _)| *found != code);
+            options.insert(0, (code, data.to_vec()));
+        });
+        assert_eq!(parse(&packet, Port::Server).unwrap().boot.architecture, 7, "option {code}");
+    }
+}
+
+/// A recorded packet with some bytes changed, cut anywhere.
+fn changed_packet() -> impl Strategy<Value = Vec<u8>> {
+    let names = all_recorded();
+    let changes = vec((any::<prop::sample::Index>(), any::<u8>()), 0..12);
+    (prop::sample::select(names), changes, any::<prop::sample::Index>(), any::<bool>()).prop_map(
+        |(name, changes, end, is_cut)| {
+            let mut packet = recorded(&name);
+            changes.iter().for_each(|(place, byte)| {
+                let place = place.index(packet.len());
+                packet[place] = *byte;
+            });
+            if is_cut {
+                packet.truncate(end.index(packet.len()) + 1);
+            }
+            packet
+        },
+    )
+}
+
+/// A question that is well formed up to its options, which are random.
+fn random_options() -> impl Strategy<Value = Vec<u8>> {
+    (vec((any::<u8>(), vec(any::<u8>(), 0..256)), 0..8), vec(any::<u8>(), 0..40)).prop_map(|(random, tail)| {
+        let mut packet = with_options(&recorded("relayed-ovmf-x64-discover"), |options| options.extend(random));
+        packet.extend(tail);
+        packet
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_do_no_harm(packet in vec(any::<u8>(), 0..1500)) {
+        is_harmless(&packet);
+    }
+
+    #[test]
+    fn changed_packets_do_no_harm(packet in changed_packet()) {
+        is_harmless(&packet);
+    }
+
+    #[test]
+    fn random_options_do_no_harm(packet in random_options()) {
+        is_harmless(&packet);
+    }
+}
+
+#[test]
+fn a_packet_is_answered_in_well_under_a_millisecond() {
+    const ROUNDS: u32 = 2000;
+    let (discover, offer): (_, BootOffer) = (recorded("relayed-ipxe-bios-discover"), script());
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        let request = parse(black_box(&discover), Port::Server).unwrap();
+        black_box(reply(&request, &offer, OUR).unwrap());
+    }
+    let each = start.elapsed() / ROUNDS;
+    assert!(each < Duration::from_millis(1), "reading and answering one packet took {each:?}");
+}

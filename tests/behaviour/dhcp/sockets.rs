@@ -1,0 +1,144 @@
+//! The listener on loopback, on high ports, asked over real sockets.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use rackseed::{
+    dhcp::{DhcpConfig, DhcpListener},
+    domain::{
+        boot_request::{BootOffer, BootRequest, SilenceReason},
+        firmware::firmware,
+        identity::MacAddress,
+    },
+};
+use tokio::{net::UdpSocket, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::packet::{option, recorded};
+
+/// How long a reply may take. Loopback needs microseconds; a loaded machine more.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long we listen for a reply that must not come.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// A listener that runs, and a machine that asks it.
+struct Rehearsal {
+    server: SocketAddr,
+    proxy: SocketAddr,
+    machine: UdpSocket,
+    stop: CancellationToken,
+    running: JoinHandle<std::io::Result<()>>,
+}
+
+fn config(dhcp_port: u16, proxy_port: u16) -> DhcpConfig {
+    DhcpConfig {
+        interface: "lo".to_owned(),
+        address: Ipv4Addr::LOCALHOST,
+        dhcp_port,
+        proxy_port,
+        reply_to_source: true,
+    }
+}
+
+impl Rehearsal {
+    /// Armed for one machine of the recordings, in each of its two lives.
+    async fn start() -> Self {
+        let listener = DhcpListener::bind(config(0, 0)).unwrap();
+        let (server, proxy) = listener.ports().unwrap();
+        let armed: MacAddress = "52:54:00:f3:00:01".parse().unwrap();
+        let decide = move |request: &BootRequest, our: Ipv4Addr| match firmware(request.architecture) {
+            _ if request.mac != armed => BootOffer::Silence(SilenceReason::NotArmed),
+            None => BootOffer::Silence(SilenceReason::UnknownArchitecture),
+            Some(_) if request.is_ipxe => BootOffer::Script(format!("http://{our}:8081/ipxe/{armed}?b=xyz")),
+            Some(row) => BootOffer::Loader(row),
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(listener.run(decide, stop.clone()));
+        let machine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let on = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { server: on(server), proxy: on(proxy), machine, stop, running }
+    }
+
+    async fn ask(&self, packet: &[u8], port: SocketAddr) -> Vec<u8> {
+        self.machine.send_to(packet, port).await.unwrap();
+        let mut reply = vec![0; 2048];
+        let (length, from) = timeout(PATIENCE, self.machine.recv_from(&mut reply)).await.unwrap().unwrap();
+        assert_eq!(from, port, "the reply came from another address or port than was asked");
+        reply.truncate(length);
+        reply
+    }
+
+    async fn is_silent(&self) -> bool {
+        timeout(SILENCE, self.machine.recv_from(&mut [0; 2048])).await.is_err()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.running).await.unwrap().unwrap().unwrap();
+    }
+}
+
+/// A recording, sent by the armed machine.
+fn from_armed(name: &str) -> Vec<u8> {
+    let mut packet = recorded(name);
+    packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0xf3, 0, 1]);
+    packet
+}
+
+fn file(reply: &[u8]) -> String {
+    let field = &reply[108..236];
+    String::from_utf8(field[..field.iter().position(|byte| *byte == 0).unwrap()].to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_machine_is_led_from_its_firmware_to_its_script() {
+    let rehearsal = Rehearsal::start().await;
+    let offer = rehearsal.ask(&from_armed("ovmf-x64-pxe-discover"), rehearsal.server).await;
+    assert_eq!((file(&offer).as_str(), option(&offer, 53)), ("snponly.efi", Some(vec![2])));
+    let ack = rehearsal.ask(&from_armed("ovmf-x64-pxe-4011-request"), rehearsal.proxy).await;
+    assert_eq!((file(&ack).as_str(), option(&ack, 53)), ("snponly.efi", Some(vec![5])));
+    let offer = rehearsal.ask(&from_armed("snponly2.0-chained-discover"), rehearsal.server).await;
+    assert_eq!(file(&offer), "http://127.0.0.1:8081/ipxe/52:54:00:f3:00:01?b=xyz");
+    rehearsal.end().await;
+}
+
+#[tokio::test]
+async fn machines_that_are_not_armed_hear_nothing_on_either_port() {
+    let rehearsal = Rehearsal::start().await;
+    for (name, port) in [("ovmf-x64-pxe-discover", rehearsal.server), ("ovmf-x64-pxe-4011-request", rehearsal.proxy)] {
+        let mut packet = from_armed(name);
+        packet[33] = 0x99;
+        rehearsal.machine.send_to(&packet, port).await.unwrap();
+    }
+    assert!(rehearsal.is_silent().await);
+    rehearsal.end().await;
+}
+
+#[tokio::test]
+async fn garbage_and_vanished_senders_never_stop_the_listener() {
+    let rehearsal = Rehearsal::start().await;
+    let discover = from_armed("ovmf-x64-pxe-discover");
+    for round in 0..200_u32 {
+        let garbage: Vec<u8> = (0..round * 7).map(|byte| (byte.wrapping_mul(31) ^ round).to_le_bytes()[0]).collect();
+        rehearsal.machine.send_to(&garbage, rehearsal.server).await.unwrap();
+        rehearsal.machine.send_to(&garbage, rehearsal.proxy).await.unwrap();
+        // Its reply finds no socket, and the system reports that to the listener.
+        let vanishing = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        vanishing.send_to(&discover, rehearsal.server).await.unwrap();
+    }
+    assert_eq!(file(&rehearsal.ask(&discover, rehearsal.server).await), "snponly.efi");
+    rehearsal.end().await;
+}
+
+#[tokio::test]
+async fn a_port_that_another_server_has_is_an_error_that_says_what_to_do() {
+    let other = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let taken = other.local_addr().unwrap().port();
+    for (dhcp_port, proxy_port) in [(taken, 0), (0, taken)] {
+        let error = DhcpListener::bind(config(dhcp_port, proxy_port)).err().unwrap().to_string();
+        assert!(error.contains(&format!("UDP port {taken} cannot be used")), "{error}");
+        assert!(error.contains("ss -ulpn") && error.contains("stop that one"), "{error}");
+    }
+}
