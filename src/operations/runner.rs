@@ -29,15 +29,15 @@ pub async fn run_runner(world: Arc<World>, doorbell: Arc<Doorbell>, stop: Cancel
             }
             Err(error) => tracing::error!(%error, "cannot read the open operations; will look again"),
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = doorbell.wait() => {}
-            () = tokio::time::sleep(TICK) => {}
-            Some(Ok(id)) = moving.join_next() => { busy.remove(&id); }
-        }
-        while let Some(ended) = moving.try_join_next() {
-            if let Ok(id) = ended {
-                busy.remove(&id);
+        let tick = tokio::time::sleep(TICK);
+        tokio::pin!(tick);
+        // An operation that has come to rest is looked at again when there is a reason to, not as soon as it is seen resting.
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = doorbell.wait() => break,
+                () = &mut tick => break,
+                Some(Ok(id)) = moving.join_next() => { busy.remove(&id); }
             }
         }
     }

@@ -40,11 +40,12 @@ struct KillingJournal {
     at: usize,
     every: bool,
     appends: AtomicUsize,
+    looks: AtomicUsize,
 }
 
 impl KillingJournal {
     fn new(inner: Arc<dyn OperationJournal>, kill: Kill, at: usize, every: bool) -> Arc<Self> {
-        Arc::new(Self { inner, kill, at, every, appends: AtomicUsize::new(0) })
+        Arc::new(Self { inner, kill, at, every, appends: AtomicUsize::new(0), looks: AtomicUsize::new(0) })
     }
 }
 
@@ -59,6 +60,7 @@ impl OperationJournal for KillingJournal {
     }
 
     async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.open_operations().await
     }
 
@@ -289,6 +291,38 @@ async fn joins_are_made_one_at_a_time() {
     world.operations().cancel(&first.1).await.unwrap();
     world.run(&world.world, &second.0, &second.1).await.unwrap();
     assert_ready(&world, &second.0, &second.1).await;
+}
+
+#[tokio::test]
+async fn a_waiting_operation_costs_one_look_a_second_and_moves_at_once_when_the_bell_rings() {
+    let world = RebuildWorld::new();
+    let (host, operation) = world.armed("pve-01", 1).await;
+    let journal = KillingJournal::new(world.store.clone(), Kill::After, usize::MAX, false);
+    let (doorbell, stop) = (Arc::new(rackseed::ports::Doorbell::default()), tokio_util::sync::CancellationToken::new());
+    let runner = tokio::spawn(rackseed::operations::run_runner(
+        world.restarted(journal.clone()),
+        doorbell.clone(),
+        stop.clone(),
+    ));
+    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    assert!(
+        journal.looks.load(Ordering::SeqCst) <= 6,
+        "the runner spins: {} looks",
+        journal.looks.load(Ordering::SeqCst)
+    );
+    world.machine_acts(&world.world, &host).await;
+    doorbell.ring();
+    let first_step_is_done = || async {
+        let view = world.operations().view(&operation).await.unwrap().unwrap();
+        view.progress.steps[0].status == StepStatus::Succeeded
+    };
+    let began = std::time::Instant::now();
+    while !first_step_is_done().await {
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "the bell was not heard");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    stop.cancel();
+    runner.await.unwrap();
 }
 
 #[tokio::test]
