@@ -9,7 +9,12 @@ use std::{
 use reqwest::Method;
 
 use super::doctor::{Finding, Verdict};
-use crate::{dhcp::interface_address, settings::Settings, tftp::BootFiles};
+use crate::{
+    dhcp::{ProbeAnswer, interface_address, probe},
+    domain::identity::MacAddress,
+    settings::Settings,
+    tftp::BootFiles,
+};
 
 /// A clock before this year was never set: certificates and tokens would not be believed.
 const EARLIEST_YEAR: i16 = 2026;
@@ -20,6 +25,9 @@ const REACH_LIMIT: Duration = Duration::from_secs(3);
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![clock(), xorriso(), credentials(settings)];
     findings.extend(boot_files(settings));
+    if settings.pxe.enabled {
+        findings.extend(network(settings).await);
+    }
     findings.push(match interface(settings) {
         Ok(address) => good("network interface", format!("{} has {address}", settings.pxe.interface)),
         Err(detail) if settings.pxe.enabled => bad("network interface", detail),
@@ -96,6 +104,52 @@ fn boot_files(settings: &Settings) -> Vec<Finding> {
 fn interface(settings: &Settings) -> Result<Ipv4Addr, String> {
     let subnet = Some(&settings.pxe.subnet).filter(|subnet| !subnet.is_empty()).and_then(|subnet| subnet.parse().ok());
     interface_address(&settings.pxe.interface, subnet).map_err(|error| error.to_string())
+}
+
+/// Asks the network as a booting machine would: who answers beside us?
+async fn network(settings: &Settings) -> Vec<Finding> {
+    let (interface, our) = (settings.pxe.interface.clone(), interface(settings).ok());
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+        // A locally administered address: no card has it, and we ourselves are silent to it.
+        let mac = MacAddress::from_bytes([0x02, 0x52, random[0], random[1], random[2], random[3]])
+            .map_err(std::io::Error::other)?;
+        probe(&interface, mac)
+    });
+    let answers = match asked.await {
+        Ok(Ok(answers)) => answers,
+        Ok(Err(error)) => return vec![unknown(format!("could not be asked ({error}); run as root"))],
+        Err(error) => return vec![unknown(format!("could not be asked ({error})"))],
+    };
+    let mut findings: Vec<_> = answers.iter().filter(|answer| Some(answer.server) != our).map(server).collect();
+    if !answers.iter().any(|answer| answer.offers_address) {
+        let detail =
+            "no DHCP server answered on the interface; machines get no address and cannot boot from the network"
+                .to_owned();
+        findings.push(Finding { what: "LAN", verdict: Verdict::Bad, detail });
+    }
+    findings
+}
+
+fn unknown(detail: String) -> Finding {
+    Finding { what: "LAN", verdict: Verdict::Warning, detail }
+}
+
+fn server(answer: &ProbeAnswer) -> Finding {
+    let ProbeAnswer { server, boot_file, .. } = answer;
+    if answer.is_pxe {
+        let detail = format!(
+            "{server} is another PXE server; machines may follow it in place of us: switch it off, or its option 60 and boot file"
+        );
+        return Finding { what: "LAN", verdict: Verdict::Bad, detail };
+    }
+    match boot_file {
+        Some(file) => unknown(format!(
+            "the DHCP server {server} offers a boot file of its own (`{file}`); remove it there (next-server, options 66 and 67)"
+        )),
+        None => good("LAN", format!("the DHCP server {server} answers")),
+    }
 }
 
 /// Tries to take every port for a moment.

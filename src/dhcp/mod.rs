@@ -6,10 +6,12 @@
 mod interface;
 mod listener;
 mod log_budget;
+mod probe;
 mod reply;
 mod request;
 
 pub use interface::{InterfaceError, interface_address};
 pub use listener::{BindError, DhcpConfig, DhcpListener};
+pub use probe::{ProbeAnswer, probe};
 pub use reply::{Reply, reply};
 pub use request::{IgnoreReason, Port, ReceivedRequest, parse};
