@@ -52,7 +52,9 @@ pub const OLDEST_UEFI_IPXE: &str = "1.21.1+git20250501";
 /// Known forms: `1.0.0+git-20190125.36a4c85`, `1.21.1+git20250501`, `1.21.1+ (g4e3f)`, `2.0.0`, `2.0.0+ (g0ab22)`. Anything of
 /// the second generation is new enough; of 1.21.1 a build says its date or is refused; a text that cannot be read is refused.
 pub fn ipxe_boots_uefi(version: &str) -> bool {
-    let number = version.trim().trim_start_matches('v');
+    // iPXE does not escape `+` in a URL's query, where it means a space (seen with Debian's 1.21.1+git20250501).
+    let version = version.trim().replace(' ', "+");
+    let number = version.trim_start_matches('v');
     let major = number.split('.').next().and_then(|part| part.parse::<u32>().ok());
     match major {
         Some(major) if major >= 2 => true,
@@ -75,6 +77,8 @@ mod tests {
         for (version, enough) in [
             ("2.0.0+ (g0ab22)", true),
             ("1.21.1+git20250501.ab", true),
+            ("1.21.1 git20250501.dad20602 dfsg-1", true),
+            ("2.0.0  (g0ab22)", true),
             ("1.21.1+git-20250601.ab", true),
             ("1.21.1+git20220113.fbbdc3926", false),
             ("1.0.0+git-20190125.36a4c85", false),
