@@ -3,20 +3,15 @@
 //! It follows pve-installer 9.2 (`proxmox-installer-common/src/http.rs`, `proxmox-fetch-answer`, `proxmox-post-hook`): one exchange of at
 //! most 60 seconds, no retry, only 200 and 201 count, and the server's certificate is known by its fingerprint alone.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use data_encoding::HEXLOWER;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header, redirect};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+
+use super::pinned_leaf::PinnedLeaf;
 
 /// The limit of a whole exchange, its body included.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(60);
@@ -210,20 +205,12 @@ pub fn install_report(release: &Release, machine: &Machine, installed: &Installe
 
 /// Fetches the answer, and returns it as the text of a TOML file.
 pub async fn fetch_answer(http: &HttpSettings, report: &serde_json::Value) -> Result<String, InstallerError> {
-    let url = http.url.as_deref().ok_or(InstallerError::NoAnswerUrl)?;
-    let mut request = post(client(http.cert_fingerprint.as_deref())?, url, report)
-        .header(header::ACCEPT, "application/json, application/toml;q=0.5");
-    if let Some(token) = &http.token {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    let body = exchange(url, request, ANSWER_LIMIT_BYTES).await?;
-    Ok(String::from_utf8_lossy(&body).into_owned())
+    InstallerClient::default().fetch_answer(http, report).await
 }
 
 /// Fetches the first-boot script; what is longer than a mebibyte is cut, as the installer does.
 pub async fn fetch_first_boot_script(url: &str, fingerprint: Option<&str>) -> Result<Vec<u8>, InstallerError> {
-    let request = client(fingerprint)?.get(url).header(header::ACCEPT, "*/*");
-    exchange(url, request, SCRIPT_LIMIT_BYTES).await
+    InstallerClient::default().fetch_first_boot_script(url, fingerprint).await
 }
 
 /// Calls the post-installation webhook.
@@ -232,8 +219,49 @@ pub async fn call_webhook(
     fingerprint: Option<&str>,
     report: &serde_json::Value,
 ) -> Result<(), InstallerError> {
-    let request = post(client(fingerprint)?, url, report).header(header::ACCEPT, "*/*");
-    exchange(url, request, ANSWER_LIMIT_BYTES).await.map(drop)
+    InstallerClient::default().call_webhook(url, fingerprint, report).await
+}
+
+/// The same calls from a chosen address, for several machines that share one network card.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InstallerClient {
+    /// The address from which the machine asks; absent: the system chooses.
+    pub source: Option<IpAddr>,
+}
+
+impl InstallerClient {
+    /// See [`fetch_answer`].
+    pub async fn fetch_answer(self, http: &HttpSettings, report: &serde_json::Value) -> Result<String, InstallerError> {
+        let url = http.url.as_deref().ok_or(InstallerError::NoAnswerUrl)?;
+        let mut request = post(client(http.cert_fingerprint.as_deref(), self.source)?, url, report)
+            .header(header::ACCEPT, "application/json, application/toml;q=0.5");
+        if let Some(token) = &http.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = exchange(url, request, ANSWER_LIMIT_BYTES).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// See [`fetch_first_boot_script`].
+    pub async fn fetch_first_boot_script(
+        self,
+        url: &str,
+        fingerprint: Option<&str>,
+    ) -> Result<Vec<u8>, InstallerError> {
+        let request = client(fingerprint, self.source)?.get(url).header(header::ACCEPT, "*/*");
+        exchange(url, request, SCRIPT_LIMIT_BYTES).await
+    }
+
+    /// See [`call_webhook`].
+    pub async fn call_webhook(
+        self,
+        url: &str,
+        fingerprint: Option<&str>,
+        report: &serde_json::Value,
+    ) -> Result<(), InstallerError> {
+        let request = post(client(fingerprint, self.source)?, url, report).header(header::ACCEPT, "*/*");
+        exchange(url, request, ANSWER_LIMIT_BYTES).await.map(drop)
+    }
 }
 
 fn post(client: Client, url: &str, report: &serde_json::Value) -> RequestBuilder {
@@ -267,7 +295,7 @@ async fn read_up_to(response: &mut Response, limit_bytes: usize) -> Result<Vec<u
 
 /// A client for one exchange. Without a fingerprint it trusts nobody over HTTPS: the certificate authorities of the system are of no use to
 /// a machine that is installed by us.
-fn client(fingerprint: Option<&str>) -> Result<Client, InstallerError> {
+fn client(fingerprint: Option<&str>, source: Option<IpAddr>) -> Result<Client, InstallerError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let pin = fingerprint.map(parse_fingerprint).transpose()?;
     let verifier = Arc::new(PinnedLeaf { pin, provider: Arc::clone(&provider) });
@@ -280,6 +308,7 @@ fn client(fingerprint: Option<&str>) -> Result<Client, InstallerError> {
         .with_no_client_auth();
     Client::builder()
         .tls_backend_preconfigured(tls)
+        .local_address(source)
         .timeout(EXCHANGE_LIMIT)
         .redirect(redirect::Policy::none())
         .no_proxy()
@@ -293,56 +322,6 @@ fn parse_fingerprint(text: &str) -> Result<[u8; 32], InstallerError> {
     let digits = text.replace(':', "").to_lowercase();
     let bytes = HEXLOWER.decode(digits.as_bytes()).ok();
     bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| InstallerError::Fingerprint(text.to_owned()))
-}
-
-/// Accepts exactly the leaf certificate with this SHA-256; name, dates and issuer do not matter, possession of its key does.
-#[derive(Debug)]
-struct PinnedLeaf {
-    pin: Option<[u8; 32]>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for PinnedLeaf {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let seen = Sha256::digest(leaf);
-        match &self.pin {
-            Some(pin) if bool::from(pin.as_slice().ct_eq(seen.as_slice())) => Ok(ServerCertVerified::assertion()),
-            Some(_) => Err(rustls::Error::General(format!(
-                "certificate fingerprint did not match, seen: {}",
-                HEXLOWER.encode(&seen)
-            ))),
-            None => Err(rustls::Error::General("no certificate fingerprint was given".into())),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// An error with all its causes.

@@ -1,5 +1,5 @@
 //! Verifies membership and quorum from the cluster's own state, on the node and on the member that it joined through; then gives the turn
-//! back.
+//! back, unless it is the first.
 
 use std::time::Duration;
 
@@ -61,7 +61,11 @@ impl Step for VerifyMembership {
         if there.as_ref().is_some_and(|there| !there.is_whole(&names)) {
             return Ok(Outcome::NotYet(format!("waiting for the other members to see {name} online and a quorum")));
         }
-        world.journal.give_back_turn(&context.operation.id).await?;
+        // The first node of a cluster can be joined through only when it is ready. Until then the next host would find no member and create
+        // a second cluster, so the first one keeps its turn until its operation is over.
+        if member.is_some() {
+            world.journal.give_back_turn(&context.operation.id).await?;
+        }
         Ok(Outcome::Done(serde_json::json!({ "cluster": cluster_name(&here) })))
     }
 }
