@@ -302,36 +302,6 @@ async fn fill_disk(folder: std::path::PathBuf) {
     assert_names(&store, &["pve-01", "pve-02"]).await;
 }
 
-/// Figures for people, not a check; on the disk of `TMPDIR`: `cargo test --release --test behaviour -- --ignored --nocapture figures`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints figures"]
-async fn figures_of_writes_and_reads() {
-    const CALLS: u32 = 2_000;
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(Store::open(folder.path()).unwrap());
-    let host = register(&store, 1).await;
-    for tasks in [1, 8] {
-        let begin = Instant::now();
-        let write = |_| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move {
-                for _ in 0..CALLS / tasks {
-                    store.publish(&line(1, "a row of the live feed"), at(1)).await.unwrap();
-                }
-            })
-        };
-        for task in (0..tasks).map(write).collect::<Vec<_>>() {
-            task.await.unwrap();
-        }
-        eprintln!("{tasks} at once: {:.0} commits/s", f64::from(CALLS) / begin.elapsed().as_secs_f64());
-    }
-    let begin = Instant::now();
-    for _ in 0..CALLS {
-        store.host(&host.id).await.unwrap();
-    }
-    eprintln!("one host after the other: {:?} each", begin.elapsed() / CALLS);
-}
-
 async fn assert_names(store: &Store, names: &[&str]) {
     let hosts = store.hosts().await.unwrap();
     let found: Vec<&str> = hosts.iter().map(|host| Hostname::as_str(&host.hostname)).collect();
