@@ -4,12 +4,13 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     os::fd::AsRawFd,
-    time::Instant,
+    time::Duration,
 };
 
 use nix::{
     cmsg_space,
     libc::in_pktinfo,
+    net::if_::if_nametoindex,
     sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt},
 };
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,17 +18,16 @@ use tokio::{io::Interest, net::UdpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    log_budget::LogBudget,
+    diary::Diary,
     reply::reply,
-    request::{IgnoreReason, Port, parse},
+    request::{Port, parse},
 };
-use crate::domain::{
-    boot_request::{BootOffer, BootRequest},
-    identity::MacAddress,
-};
+use crate::domain::boot_request::{BootOffer, BootRequest};
 
 /// Larger than any packet that a client may send (Ethernet's 1500 bytes, RFC 2131 §2).
 const LARGEST_PACKET: usize = 2048;
+/// How often we look whether the interface is still the one on which the sockets were bound.
+const INTERFACE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Where to listen.
 #[derive(Debug, Clone)]
@@ -56,16 +56,20 @@ pub struct BindError {
 /// Both sockets, bound.
 pub struct DhcpListener {
     config: DhcpConfig,
+    sockets: Sockets,
+}
+
+struct Sockets {
     server: UdpSocket,
     proxy: UdpSocket,
+    /// The index that the interface had; `None` if it had none.
+    interface_index: Option<u32>,
 }
 
 impl DhcpListener {
     /// Binds both ports on the interface.
     pub fn bind(config: DhcpConfig) -> Result<Self, BindError> {
-        let server = bind(&config, config.dhcp_port)?;
-        let proxy = bind(&config, config.proxy_port)?;
-        Ok(Self { config, server, proxy })
+        Ok(Self { sockets: Sockets::bind(&config)?, config })
     }
 
     /// Our address on the interface.
@@ -75,7 +79,7 @@ impl DhcpListener {
 
     /// The ports as they are bound: of the DISCOVERs, and of the boot server.
     pub fn ports(&self) -> io::Result<(u16, u16)> {
-        Ok((self.server.local_addr()?.port(), self.proxy.local_addr()?.port()))
+        Ok((self.sockets.server.local_addr()?.port(), self.sockets.proxy.local_addr()?.port()))
     }
 
     /// Answers until it is stopped; ends early only when a socket is lost.
@@ -87,105 +91,102 @@ impl DhcpListener {
         decide: impl Fn(&BootRequest, Ipv4Addr) -> BootOffer + Send + Sync,
         stop: CancellationToken,
     ) -> io::Result<()> {
-        tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            lost = self.serve(&self.server, Port::Server, &decide) => lost,
-            lost = self.serve(&self.proxy, Port::Proxy, &decide) => lost,
-        }
-    }
-
-    async fn serve(
-        &self,
-        socket: &UdpSocket,
-        port: Port,
-        decide: &(impl Fn(&BootRequest, Ipv4Addr) -> BootOffer + Send + Sync),
-    ) -> io::Result<()> {
-        let (mut buffer, mut diary) = (vec![0; LARGEST_PACKET], Diary::default());
+        let Self { config, mut sockets } = self;
         loop {
-            let (length, source, interface) =
-                match socket.async_io(Interest::READABLE, || receive(socket, &mut buffer)).await {
-                    Ok(received) => received,
-                    Err(error) if is_of_one_peer(&error) => continue,
-                    Err(error) => return Err(error),
-                };
-            let request = match parse(&buffer[..length], port) {
-                Ok(request) => request,
-                Err(reason) => {
-                    diary.ignored(source, reason);
-                    continue;
-                }
-            };
-            let offer = decide(&request.boot, self.config.address);
-            diary.decided(request.boot.mac, port, &offer);
-            let Some(reply) = reply(&request, &offer, self.config.address) else { continue };
-            let destination = match reply.destination {
-                Some(SocketAddr::V4(destination)) if !self.config.reply_to_source => destination,
-                Some(_) | None => source,
-            };
-            let sent = socket
-                .async_io(Interest::WRITABLE, || {
-                    send(socket, &reply.bytes, destination, self.config.address, interface)
-                })
-                .await;
-            if let Err(error) = sent {
-                diary.not_sent(destination, &error);
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                lost = serve(&config, &sockets.server, Port::Server, &decide) => return lost,
+                lost = serve(&config, &sockets.proxy, Port::Proxy, &decide) => return lost,
+                () = sockets.interface_is_another(&config.interface) => {}
             }
+            // A bridge that `ifdown` and `ifup` made anew keeps its name only: sockets of the old one never hear a packet again.
+            tracing::warn!(
+                interface = config.interface,
+                "the interface went away or was made anew; binding to it again"
+            );
+            drop(sockets);
+            sockets = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                sockets = Sockets::bind_again(&config) => sockets,
+            };
+            tracing::info!(interface = config.interface, "answering booting machines again");
         }
     }
 }
 
-/// Whether an error of a receive only tells that an earlier reply did not reach somebody, or that the cable is out for the moment.
-#[expect(clippy::wildcard_enum_match_arm, reason = "every other error means that the socket is lost")]
-fn is_of_one_peer(error: &io::Error) -> bool {
-    match error.kind() {
+impl Sockets {
+    fn bind(config: &DhcpConfig) -> Result<Self, BindError> {
+        let interface_index = index(&config.interface);
+        Ok(Self { server: bind(config, config.dhcp_port)?, proxy: bind(config, config.proxy_port)?, interface_index })
+    }
+
+    async fn bind_again(config: &DhcpConfig) -> Self {
+        loop {
+            match Self::bind(config) {
+                Ok(sockets) => return sockets,
+                Err(error) => tracing::debug!(%error, "not yet"),
+            }
+            tokio::time::sleep(INTERFACE_PAUSE).await;
+        }
+    }
+
+    async fn interface_is_another(&self, interface: &str) {
+        while index(interface) == self.interface_index {
+            tokio::time::sleep(INTERFACE_PAUSE).await;
+        }
+    }
+}
+
+fn index(interface: &str) -> Option<u32> {
+    if_nametoindex(interface).ok()
+}
+
+async fn serve(
+    config: &DhcpConfig,
+    socket: &UdpSocket,
+    port: Port,
+    decide: &(impl Fn(&BootRequest, Ipv4Addr) -> BootOffer + Send + Sync),
+) -> io::Result<()> {
+    let (mut buffer, mut diary) = (vec![0; LARGEST_PACKET], Diary::default());
+    loop {
+        let (length, source, interface) =
+            match socket.async_io(Interest::READABLE, || receive(socket, &mut buffer)).await {
+                Ok(received) => received,
+                Err(error) if is_passing(&error) => continue,
+                Err(error) => return Err(error),
+            };
+        let request = match parse(&buffer[..length], port) {
+            Ok(request) => request,
+            Err(reason) => {
+                diary.ignored(source, reason);
+                continue;
+            }
+        };
+        let offer = decide(&request.boot, config.address);
+        diary.decided(request.boot.mac, port, &offer);
+        let Some(reply) = reply(&request, &offer, config.address) else { continue };
+        let destination = match reply.destination {
+            Some(SocketAddr::V4(destination)) if !config.reply_to_source => destination,
+            Some(_) | None => source,
+        };
+        let sent = socket
+            .async_io(Interest::WRITABLE, || send(socket, &reply.bytes, destination, config.address, interface))
+            .await;
+        if let Err(error) = sent {
+            diary.not_sent(destination, &error);
+        }
+    }
+}
+
+/// Whether an error only tells that an earlier reply did not reach somebody, or that the cable is out for the moment.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
         io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown => true,
-        _ => false,
-    }
-}
-
-/// What is written of the packets of one port, within bounds.
-#[derive(Default)]
-struct Diary {
-    offers: LogBudget,
-    silences: LogBudget,
-}
-
-impl Diary {
-    fn ignored(&mut self, source: SocketAddrV4, reason: IgnoreReason) {
-        if tracing::enabled!(tracing::Level::DEBUG) && self.silences.spend(Instant::now()) {
-            tracing::debug!(%source, ?reason, "ignored a packet");
-        }
-    }
-
-    fn decided(&mut self, mac: MacAddress, port: Port, offer: &BootOffer) {
-        match offer {
-            BootOffer::Silence(reason) => {
-                if tracing::enabled!(tracing::Level::DEBUG) && self.silences.spend(Instant::now()) {
-                    tracing::debug!(host.mac = %mac, ?reason, "no boot offer");
-                }
-            }
-            BootOffer::Loader(firmware) => {
-                if self.offers.spend(Instant::now()) {
-                    tracing::info!(host.mac = %mac, file = firmware.boot_file, ?port, "made a boot offer");
-                }
-            }
-            // The URL holds a one-time token, and tokens are never logged.
-            BootOffer::Script(_) => {
-                if self.offers.spend(Instant::now()) {
-                    tracing::info!(host.mac = %mac, ?port, "offered iPXE its script");
-                }
-            }
-        }
-    }
-
-    fn not_sent(&mut self, destination: SocketAddrV4, error: &io::Error) {
-        if self.offers.spend(Instant::now()) {
-            tracing::warn!(%destination, %error, "a boot offer could not be sent");
-        }
-    }
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+    )
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the system knows many more errors than we have advice for")]

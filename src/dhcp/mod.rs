@@ -3,9 +3,9 @@
 //! Always in this order: is it for us and well formed (`request`), what do we offer (`provisioning::BootDesk`, from memory), the reply's
 //! bytes (`reply`). `listener` only owns sockets. We never send `yiaddr` and never answer a REQUEST on port 67.
 
+mod diary;
 mod interface;
 mod listener;
-mod log_budget;
 mod probe;
 mod reply;
 mod request;
