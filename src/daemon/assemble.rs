@@ -12,7 +12,9 @@ use crate::{
     catalog::{CatalogFolders, FolderCatalog, redact},
     dhcp::{DhcpConfig, DhcpListener, interface_address},
     domain::host_lifecycle::HostState,
-    http::{BootState, HttpListener, MachineState, OperatorState, boot_router, machine_router, operator_router},
+    http::{
+        BootState, FormToken, HttpListener, MachineState, OperatorState, boot_router, machine_router, operator_router,
+    },
     images::ImageFolder,
     infrastructure::InfrastructureService,
     operations::{ClusterSettings, MemberCredential, OperationDesk, RebuildDesk, World, run_runner},
@@ -78,9 +80,14 @@ impl Daemon {
             }
             start_network_boot(&settings, &desks.boot, boot_files, &stop, &mut tasks)?;
         }
-        let operator = operator_state(&settings, &adapters, &desks, &doorbell, operator_address, &stop);
-        let machine = MachineState { answers: Arc::clone(&desks.answers), check_in: Arc::clone(&desks.check_in) };
-        let boot = BootState { desk: Arc::clone(&desks.boot) };
+        let operator = operator_state(&settings, &adapters, &desks, &doorbell, operator_address, &stop)?;
+        let requests = Arc::clone(&operator.requests);
+        let machine = MachineState {
+            answers: Arc::clone(&desks.answers),
+            check_in: Arc::clone(&desks.check_in),
+            requests: Arc::clone(&requests),
+        };
+        let boot = BootState { desk: Arc::clone(&desks.boot), requests };
         for (listener, router) in [
             (listeners.operator, operator_router(operator)),
             (listeners.boot, boot_router(boot)),
@@ -274,7 +281,7 @@ fn operator_state(
     doorbell: &Arc<Doorbell>,
     address: SocketAddr,
     stop: &CancellationToken,
-) -> OperatorState {
+) -> anyhow::Result<OperatorState> {
     let operations = Arc::new(OperationDesk { world: Arc::clone(&desks.world), doorbell: Arc::clone(doorbell) });
     let rebuild = RebuildDesk {
         world: Arc::clone(&desks.world),
@@ -284,21 +291,25 @@ fn operator_state(
         operations: Arc::clone(&operations),
         armed_for: Duration::from_secs(60 * u64::from(settings.pxe.armed_minutes)),
     };
-    OperatorState {
+    Ok(OperatorState {
         hosts: adapters.store.clone(),
         journal: adapters.store.clone(),
         rebuilds: adapters.store.clone(),
         feed: adapters.store.clone(),
         catalog: adapters.catalog.clone(),
         images: adapters.images.clone(),
+        ssh_keys: Arc::new(Ssh),
+        clock: Arc::clone(&adapters.clock),
         enrolment: Arc::clone(&desks.enrolment),
         answers: Arc::clone(&desks.answers),
         rebuild: Arc::new(rebuild),
         operations,
         redact,
-        is_loopback: address.ip().is_loopback(),
+        listen: address,
+        form_token: FormToken::new(adapters.key_file.as_ref())?,
+        requests: Arc::default(),
         stop: stop.clone(),
-    }
+    })
 }
 
 fn start_network_boot(

@@ -1,46 +1,112 @@
-//! Keeps other web sites away from the operator listener, which has no login yet: the `Host` and `Origin` of every request must be ours
-//! (DNS rebinding, cross-site forms).
+//! Keeps other sites' pages away from the operator listener, which has no login yet: a browser on this machine would otherwise carry out
+//! what any page on the internet says (forged requests, and names that are made to resolve to 127.0.0.1).
+
+use std::net::IpAddr;
 
 use axum::{
-    extract::Request,
-    http::{HeaderMap, Method, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{connection::Connection, problem::Problem};
+use super::{OperatorState, connection::Connection, extract::header_text, problem::Problem};
 
-/// Lets a request through, or refuses it with a sentence.
-pub(super) async fn guard(ends: Connection, request: Request, next: Next) -> Response {
-    let our = ends.our.to_string();
-    let is_ours = |authority: &str| {
-        let name = host_of(authority);
-        ["localhost", "127.0.0.1", "[::1]", our.as_str()].contains(&name)
-    };
+/// Tells what a browser thinks of where a request comes from (W3C Fetch Metadata).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Lets through what was meant for us.
+pub(super) async fn guard(
+    State(state): State<OperatorState>,
+    ends: Connection,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check(&state, ends, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
-    let host = text(headers, header::HOST).unwrap_or_default();
-    if !is_ours(host) {
-        let why = format!("`{host}` is not a name of this daemon; open it by the address on which it listens");
-        return Problem::new(StatusCode::FORBIDDEN, why).into_response();
+    let host = header_text(headers, &header::HOST).unwrap_or_default();
+    let absolute = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    if !is_ours(ends, host) || absolute.is_some_and(|authority| authority != host) {
+        return Err(forbidden(format!(
+            "this is the operator page of Rackseed and `{host}` is not a name of it; use the address on which it listens ({})",
+            state.listen
+        )));
     }
-    let origin = text(headers, header::ORIGIN).filter(|_| !matches!(*request.method(), Method::GET | Method::HEAD));
-    if origin
-        .is_some_and(|origin| origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) != Some(host))
+    // A page of ours has exactly the origin under which it was loaded; tunnels may give it another port than ours.
+    if let Some(origin) = header_text(headers, &header::ORIGIN)
+        && origin.strip_prefix("http://") != Some(host)
     {
-        return Problem::new(StatusCode::FORBIDDEN, "this request comes from another web site; nothing was changed")
-            .into_response();
+        return Err(forbidden(format!("a page of `{origin}` may not ask Rackseed")));
     }
-    next.run(request).await
+    if is_safe(request.method()) {
+        return Ok(());
+    }
+    if header_text(headers, &SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(forbidden("a page of another site may not change anything here".to_owned()));
+    }
+    // DELETE needs no body; browsers ask before they send one from another site, and are refused above.
+    if request.method() == Method::POST && request.uri().path().starts_with("/api/") && !is_json(headers) {
+        let detail = "send JSON, with the header `Content-Type: application/json`";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    Ok(())
 }
 
-/// The name in `NAME[:PORT]`; an IPv6 address keeps its brackets.
-fn host_of(authority: &str) -> &str {
-    match authority.rfind(']') {
-        Some(end) => &authority[..=end],
-        None => authority.split(':').next().unwrap_or_default(),
+fn forbidden(detail: String) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = header_text(headers, &header::CONTENT_TYPE).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Whether a `Host` is a name of this listener: loopback's, or the address on which the connection
+/// came in. Another name could be made to resolve to us by whoever owns it.
+fn is_ours(ends: Connection, host: &str) -> bool {
+    let name = without_port(host);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match address {
+        Ok(address) => address.is_loopback() || address.to_canonical() == ends.local,
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
     }
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        Some(_) | None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_taken_off_and_an_ipv6_address_is_left_alone() {
+        for (host, name) in [
+            ("localhost:8080", "localhost"),
+            ("localhost", "localhost"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("evil:name:1", "evil:name:1"),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
+    }
 }

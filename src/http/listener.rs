@@ -6,13 +6,17 @@ use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -23,12 +27,14 @@ use super::connection::Connection;
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many connections are open at once; the next ones wait in the kernel's queue.
+    /// How many connections are open at once; the next ones wait in the kernel's queue. More costs memory, fewer makes machines wait.
     pub connections: usize,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
-    /// How long the head of a request may take.
+    /// How long the head of a request may take, and how long a connection may lie idle between two requests.
     pub head: Duration,
+    /// How long a peer that says nothing more, not even to the kernel, keeps its connection.
+    pub silence: Duration,
     /// How long open connections may go on after the stop.
     pub stop: Duration,
 }
@@ -39,15 +45,18 @@ impl Default for Limits {
             connections: 512,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
+            silence: Duration::from_secs(60),
             stop: Duration::from_secs(2),
         }
     }
 }
 
-/// A listener with its routes.
+/// How long to wait when a connection cannot be accepted: out of file descriptors, mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound listener that does not serve yet.
 pub struct HttpListener {
     tcp: TcpListener,
-    router: Router,
     tls: Option<TlsAcceptor>,
     limits: Limits,
 }
@@ -55,7 +64,12 @@ pub struct HttpListener {
 impl HttpListener {
     /// Binds an address.
     pub async fn bind(address: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, router: Router::new(), tls, limits: Limits::default() })
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls, limits: Limits::default() })
+    }
+
+    /// Sets other bounds.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The address on which it listens.
@@ -63,64 +77,76 @@ impl HttpListener {
         self.tcp.local_addr()
     }
 
-    /// Serves these routes until it is stopped.
+    /// Serves these routes until it is stopped; connections that are open then may go on for [`Limits::stop`].
     pub async fn run(self, router: Router, stop: CancellationToken) {
-        let listener = Arc::new(Self { router, ..self });
-        let graceful = GracefulShutdown::new();
-        let slots = Arc::new(Semaphore::new(listener.limits.connections));
+        let Self { tcp, tls, limits } = self;
+        let server = Arc::new(Server { router, tls, limits, cut: CancellationToken::new() });
+        let _cut_at_the_end = server.cut.clone().drop_guard();
+        let (graceful, slots) = (GracefulShutdown::new(), Arc::new(Semaphore::new(limits.connections)));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = listener.accept(&slots) => accepted,
+                accepted = accept(&tcp, &slots) => accepted,
             };
-            let (stream, slot) = match accepted {
-                Ok(accepted) => accepted,
-                // Out of file descriptors, or a connection that was gone before it was taken: neither ends the listener.
+            match accepted {
+                Ok((stream, slot)) => {
+                    tokio::spawn(Arc::clone(&server).connection(stream, graceful.watcher(), slot));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
-            };
-            let (listener, watcher) = (Arc::clone(&listener), graceful.watcher());
-            tokio::spawn(async move {
-                if let Err(error) = listener.connection(stream, watcher).await {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-                drop(slot);
-            });
+            }
         }
-        if tokio::time::timeout(listener.limits.stop, graceful.shutdown()).await.is_err() {
+        // Nobody new gets in while the open connections end.
+        drop(tcp);
+        if tokio::time::timeout(limits.stop, graceful.shutdown()).await.is_err() {
             tracing::debug!("open connections were cut off");
         }
     }
+}
 
-    async fn accept(&self, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-        let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, _) = self.tcp.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, slot))
+async fn accept(tcp: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = tcp.accept().await?;
+    Ok((stream, slot))
+}
+
+struct Server {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    /// Ends what goes on for too long after the stop.
+    cut: CancellationToken,
+}
+
+impl Server {
+    async fn connection(self: Arc<Self>, stream: TcpStream, watcher: Watcher, _slot: OwnedSemaphorePermit) {
+        let served = tokio::select! {
+            () = self.cut.cancelled() => return,
+            served = self.shake_hands(stream, watcher) => served,
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 
-    async fn connection(&self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) -> io::Result<()> {
+    async fn shake_hands(&self, stream: TcpStream, watcher: Watcher) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_user_timeout(Some(self.limits.silence))?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(self.limits.silence / 2))?;
         let ends = Connection::new(stream.peer_addr()?, stream.local_addr()?);
         match &self.tls {
             None => self.serve(stream, ends, watcher).await,
             Some(tls) => {
-                let stream = tokio::time::timeout(self.limits.handshake, tls.accept(stream))
-                    .await
-                    .map_err(|_| io::ErrorKind::TimedOut)??;
-                self.serve(stream, ends, watcher).await
+                let shaken = tokio::time::timeout(self.limits.handshake, tls.accept(stream)).await;
+                self.serve(shaken.map_err(|_| io::ErrorKind::TimedOut)??, ends, watcher).await
             }
         }
     }
 
-    async fn serve<S>(
-        &self,
-        stream: S,
-        ends: Connection,
-        watcher: hyper_util::server::graceful::Watcher,
-    ) -> io::Result<()>
+    async fn serve<S>(&self, stream: S, ends: Connection, watcher: Watcher) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

@@ -1,74 +1,103 @@
-//! The live feed as server-sent events. The table is the truth and the bell only says that there is more, so a slow or new browser simply
-//! reads the table again from the row that it has.
+//! The live feed as server-sent events. The table is the truth and the bell only wakes: a slow browser simply reads the table later, and one
+//! that comes back names the last row that it saw.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    extract::{Query, State},
-    http::HeaderMap,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName},
     response::{
-        Sse,
+        IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
-    routing::get,
 };
-use futures_util::{Stream, stream};
-use serde::Deserialize;
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::{OperatorState, problem::Problem};
-use crate::domain::live_event::LiveEvent;
+use super::{
+    OperatorState,
+    extract::{header_text, query_field},
+    problem::Problem,
+};
+use crate::{
+    domain::live_event::LiveEvent,
+    ports::{LedgerError, LiveFeed},
+};
 
 /// How many rows are read at once.
-const ROWS_AT_ONCE: u32 = 200;
-/// How often a quiet stream says that it is alive; proxies close silent connections after a minute.
+const ROWS_AT_ONCE: u32 = 100;
+/// How often a silent stream says that it lives. Longer lets proxies and laptops take it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// When a browser comes back after the stream broke.
+const COME_BACK: Duration = Duration::from_secs(2);
 
-pub(super) fn router() -> Router<OperatorState> {
-    Router::new().route("/events", get(events))
-}
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-#[derive(Deserialize)]
-struct EventsQuery {
-    /// Where to begin, for those who cannot set the header; 0 is everything that is kept.
-    after: Option<i64>,
-}
-
-async fn events(
+/// Streams the rows after `Last-Event-ID`, or after `?after=`, or from now on.
+pub(super) async fn events(
     State(state): State<OperatorState>,
-    Query(query): Query<EventsQuery>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let after = match resumed.or(query.after) {
-        Some(id) => id,
-        None => state.feed.newest_event().await?,
-    };
-    let bell = state.feed.bell();
-    let rows = stream::unfold(
-        (state, bell, after, Vec::new()),
-        |(state, mut bell, mut after, mut waiting): (_, _, _, Vec<LiveEvent>)| async move {
-            loop {
-                if let Some(event) = waiting.pop() {
-                    after = event.id;
-                    return Some((Ok(sse(&event)), (state, bell, after, waiting)));
-                }
-                bell.borrow_and_update();
-                waiting = state.feed.events_after(after, ROWS_AT_ONCE).await.ok()?;
-                waiting.reverse();
-                if waiting.is_empty() {
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let after = header_text(&headers, &LAST_EVENT_ID).map(str::to_owned);
+    let after = after.or_else(|| query_field(query.as_deref(), "after")).and_then(|id| id.trim().parse::<i64>().ok());
+    let newest = state.feed.newest_event().await?;
+    // An id that we never gave is of another database; what is new here is new to that page.
+    let last = after.unwrap_or(newest).min(newest);
+    let reader =
+        Reader { bell: state.feed.bell(), feed: state.feed, stop: state.stop, last, rows: Vec::new().into_iter() };
+    let events = stream::unfold(reader, |mut reader| async move {
+        let event = reader.next().await?;
+        Some((Ok::<_, Infallible>(event), reader))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+struct Reader {
+    feed: Arc<dyn LiveFeed>,
+    bell: watch::Receiver<i64>,
+    stop: CancellationToken,
+    last: i64,
+    rows: std::vec::IntoIter<LiveEvent>,
+}
+
+impl Reader {
+    /// The next row; `None` when the stream ends.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.stop.is_cancelled() {
+                return None;
+            }
+            if let Some(row) = self.rows.next() {
+                self.last = row.id;
+                return spell(&row);
+            }
+            // Seen before the table is read, so that a ring in between is heard.
+            self.bell.mark_unchanged();
+            match self.read().await {
+                Ok(rows) if !rows.is_empty() => self.rows = rows.into_iter(),
+                Ok(_) => {
+                    let stop = self.stop.clone();
                     tokio::select! {
-                        () = state.stop.cancelled() => return None,
-                        rung = bell.changed() => rung.ok()?,
+                        () = stop.cancelled() => return None,
+                        rung = self.bell.changed() => rung.ok()?,
                     }
                 }
+                Err(error) => {
+                    tracing::warn!(%error, "the live feed cannot be read; the browser will come back");
+                    return None;
+                }
             }
-        },
-    );
-    Ok(Sse::new(rows).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+        }
+    }
+
+    async fn read(&self) -> Result<Vec<LiveEvent>, LedgerError> {
+        self.feed.events_after(self.last, ROWS_AT_ONCE).await
+    }
 }
 
-fn sse(event: &LiveEvent) -> Event {
-    let named = Event::default().id(event.id.to_string()).event(event.topic.word());
-    named.json_data(event).unwrap_or_else(|_| Event::default().comment("an event that cannot be written"))
+fn spell(row: &LiveEvent) -> Option<Event> {
+    let event = Event::default().id(row.id.to_string()).event(row.topic.word()).retry(COME_BACK);
+    event.json_data(row).ok()
 }

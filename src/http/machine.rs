@@ -2,95 +2,91 @@
 //! machine's screen, so every error is a sentence for whoever stands there.
 
 use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, Query, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use super::{MachineState, connection::Connection, problem::Problem};
+use super::{
+    MachineState,
+    connection::Connection,
+    extract::{HostPath, WholeBody, header_text, query_field},
+    problem::Problem,
+};
 use crate::{
-    domain::{
-        identity::HostId,
-        installer::{InstallReport, PhoneHomeReport, SystemReport},
-    },
+    domain::installer::{InstallReport, PhoneHomeReport, SystemReport},
     provisioning::AnswerRequest,
 };
 
-pub(super) fn router() -> Router<MachineState> {
-    Router::new()
-        .route("/api/boot/answer", post(answer))
-        .route("/api/hosts/{id}/installed", post(installed))
-        .route("/api/hosts/{id}/first-boot-script", get(first_boot_script))
-        .route("/api/hosts/{id}/phone-home", post(phone_home))
-        .route("/healthz", get(|| async { "ok\n" }))
-}
-
-#[derive(Deserialize)]
-struct TokenQuery {
-    #[serde(default)]
-    t: String,
-}
-
-async fn answer(
+/// The answer, always as TOML: installers before 9.2 read nothing else.
+pub(super) async fn answer(
     State(state): State<MachineState>,
     ends: Connection,
-    Query(query): Query<TokenQuery>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Problem> {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned));
     let report: SystemReport = read(&body, "system report")?;
-    let request = AnswerRequest { token: Some(query.t), bearer, report, peer: ends.peer, our: ends.our };
+    let token = query_field(query.as_deref(), "t");
+    let request = AnswerRequest { token, bearer: bearer(&headers), report, peer: ends.peer, our: ends.our };
     let answer = state.answers.answer(&request).await?;
     Ok(([(header::CONTENT_TYPE, "application/toml")], answer).into_response())
 }
 
-async fn installed(
+/// The post-installation webhook.
+pub(super) async fn installed(
     State(state): State<MachineState>,
     ends: Connection,
-    Path(id): Path<String>,
-    Query(query): Query<TokenQuery>,
-    body: Bytes,
+    HostPath(host): HostPath,
+    RawQuery(query): RawQuery,
+    WholeBody(body): WholeBody,
 ) -> Result<&'static str, Problem> {
     let report: InstallReport = read(&body, "installation report")?;
-    state.check_in.installed(&host_id(&id)?, &query.t, &report, ends.peer).await?;
-    Ok("heard\n")
+    state.check_in.installed(&host, &token(query), &report, ends.peer).await?;
+    Ok(HEARD)
 }
 
-async fn first_boot_script(
+/// The script of the first boot.
+pub(super) async fn first_boot_script(
     State(state): State<MachineState>,
     ends: Connection,
-    Path(id): Path<String>,
-    Query(query): Query<TokenQuery>,
+    HostPath(host): HostPath,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let script = state.check_in.first_boot_script(&host_id(&id)?, &query.t, ends.peer, ends.our).await?;
+    let script = state.check_in.first_boot_script(&host, &token(query), ends.peer, ends.our).await?;
     Ok(([(header::CONTENT_TYPE, "text/x-shellscript")], script).into_response())
 }
 
-async fn phone_home(
+/// The first boot's call.
+pub(super) async fn phone_home(
     State(state): State<MachineState>,
     ends: Connection,
-    Path(id): Path<String>,
-    Query(query): Query<TokenQuery>,
-    body: Bytes,
+    HostPath(host): HostPath,
+    RawQuery(query): RawQuery,
+    WholeBody(body): WholeBody,
 ) -> Result<&'static str, Problem> {
     let report: PhoneHomeReport = read(&body, "phone-home report")?;
-    state.check_in.phone_home(&host_id(&id)?, &query.t, &report, ends.peer).await?;
-    Ok("heard\n")
+    state.check_in.phone_home(&host, &token(query), &report, ends.peer).await?;
+    Ok(HEARD)
+}
+
+/// What a report is answered.
+const HEARD: &str = "heard\n";
+
+fn token(query: Option<String>) -> String {
+    query_field(query.as_deref(), "t").unwrap_or_default()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = header_text(headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 /// Reads a body as JSON, whatever its type says: real installers are not asked for more than they send.
 fn read<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the {what} cannot be read: {error}")))
-}
-
-fn host_id(text: &str) -> Result<HostId, Problem> {
-    text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, "no host has this id"))
+    serde_json::from_slice(body).map_err(|error| {
+        let detail = format!("the {what} of this machine cannot be read ({error}); is this an installer for Rackseed?");
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    })
 }

@@ -1,45 +1,83 @@
-//! Figures for a monitoring system, and whether we are well.
+//! Figures for monitoring, in the OpenMetrics text format, and whether the daemon is well.
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 
 use super::{OperatorState, problem::Problem};
-use crate::domain::host_lifecycle::HostState;
+use crate::domain::{host_lifecycle::HostState, operation::OperationStatus};
 
-pub(super) fn router() -> Router<OperatorState> {
-    Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz))
-}
-
-/// The text format of OpenMetrics 1.0.
-async fn metrics(State(state): State<OperatorState>) -> Result<impl IntoResponse, Problem> {
-    let hosts = state.hosts.hosts().await?;
-    let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
+/// Hosts by state, operations that are not over by status, images, catalog problems, requests by route.
+pub(super) async fn serve(State(state): State<OperatorState>) -> Result<Response, Problem> {
+    let mut hosts: BTreeMap<HostState, u64> = HostState::ALL.iter().map(|state| (*state, 0)).collect();
+    let mut operations: BTreeMap<OperationStatus, u64> =
+        OperationStatus::ALL.iter().filter(|status| !status.is_over()).map(|status| (*status, 0)).collect();
+    for host in state.hosts.hosts().await? {
+        *hosts.entry(host.state).or_default() += 1;
+    }
     for id in state.journal.open_operations().await? {
         if let Some(view) = state.operations.view(&id).await? {
-            *by_status.entry(view.progress.status.word()).or_default() += 1;
+            *operations.entry(view.progress.status).or_default() += 1;
         }
     }
-    let mut text = String::from("# TYPE rackseed_hosts gauge\n# HELP rackseed_hosts Hosts by state.\n");
-    for host_state in HostState::ALL {
-        let count = hosts.iter().filter(|host| host.state == *host_state).count();
-        let _ = writeln!(text, "rackseed_hosts{{state=\"{host_state}\"}} {count}");
+    let images = state.images.images().await?.len();
+    let mut text = Exposition::default();
+    text.family("rackseed_build", "info", "The running program.");
+    text.sample("rackseed_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    text.family("rackseed_hosts", "gauge", "Hosts by state.");
+    for (state, count) in &hosts {
+        text.sample("rackseed_hosts", &[("state", state.word())], *count);
     }
-    text += "# TYPE rackseed_open_operations gauge\n# HELP rackseed_open_operations Operations that are not over, by status.\n";
-    for (status, count) in by_status {
-        let _ = writeln!(text, "rackseed_open_operations{{status=\"{status}\"}} {count}");
+    text.family("rackseed_open_operations", "gauge", "Operations that are not over, by status.");
+    for (status, count) in &operations {
+        text.sample("rackseed_open_operations", &[("status", status.word())], *count);
     }
-    let problems = state.catalog.status().problems.len();
-    let _ = write!(
-        text,
-        "# TYPE rackseed_catalog_problems gauge\n# HELP rackseed_catalog_problems Broken rules in the catalog's folders.\nrackseed_catalog_problems {problems}\n\
-         # TYPE rackseed_images gauge\n# HELP rackseed_images Installer images.\nrackseed_images {}\n# EOF\n",
-        state.images.images().await?.len()
-    );
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+    text.family("rackseed_images", "gauge", "Installer images in the library.");
+    text.sample("rackseed_images", &[], images as u64);
+    text.family("rackseed_catalog_problems", "gauge", "Rules that the catalog's files break as they are now.");
+    text.sample("rackseed_catalog_problems", &[], state.catalog.status().problems.len() as u64);
+    text.family("rackseed_http_requests", "counter", "Requests since the start.");
+    for ((audience, method, route, status), count) in state.requests.rows() {
+        let status = status.to_string();
+        let labels = [("listener", audience.word()), ("method", &method), ("route", &route), ("status", &status)];
+        text.sample("rackseed_http_requests_total", &labels, count);
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text.end()).into_response())
 }
 
-async fn healthz(State(state): State<OperatorState>) -> Result<&'static str, Problem> {
-    state.feed.newest_event().await?;
-    Ok("ok\n")
+/// Whether the database can be read.
+pub(super) async fn health(State(state): State<OperatorState>) -> Response {
+    match state.feed.newest_event().await {
+        Ok(_) => "ok\n".into_response(),
+        Err(error) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+    }
+}
+
+/// A text of the format that <https://prometheus.io/docs/specs/om/open_metrics_spec/> tells, written line by line.
+#[derive(Default)]
+struct Exposition(String);
+
+impl Exposition {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        let labels: Vec<_> = labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escape(text))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn end(self) -> String {
+        self.0 + "# EOF\n"
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

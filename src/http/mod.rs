@@ -7,25 +7,27 @@ mod api;
 mod boot;
 mod connection;
 mod dashboard;
+mod extract;
 mod guard;
 mod listener;
 mod live_events;
 mod machine;
 mod metrics;
 mod openapi;
+mod operator;
 mod problem;
 mod ranges;
+mod request_counts;
 mod routes;
+mod schema;
 
 use std::sync::Arc;
 
-use crate::{
-    operations::{OperationDesk, RebuildDesk},
-    ports::{Catalog, HostLedger, ImageLibrary, LiveFeed, OperationJournal, RebuildLedger},
-    provisioning::{AnswerDesk, BootDesk, CheckIn, Enrolment},
-};
+use crate::provisioning::{AnswerDesk, BootDesk, CheckIn};
 
 pub use listener::{HttpListener, Limits};
+pub use operator::{FormToken, OperatorState};
+pub use request_counts::RequestCounts;
 pub use routes::{Audience, ROUTES, Route};
 
 /// What the boot listener asks.
@@ -33,6 +35,8 @@ pub use routes::{Audience, ROUTES, Route};
 pub struct BootState {
     /// Scripts and files.
     pub desk: Arc<BootDesk>,
+    /// What was asked; one for all listeners.
+    pub requests: Arc<RequestCounts>,
 }
 
 /// What the machine listener asks.
@@ -42,51 +46,26 @@ pub struct MachineState {
     pub answers: Arc<AnswerDesk>,
     /// Reports.
     pub check_in: Arc<CheckIn>,
-}
-
-/// What the operator listener asks.
-#[derive(Clone)]
-pub struct OperatorState {
-    /// Hosts.
-    pub hosts: Arc<dyn HostLedger>,
-    /// Journals.
-    pub journal: Arc<dyn OperationJournal>,
-    /// Rebuilds.
-    pub rebuilds: Arc<dyn RebuildLedger>,
-    /// The live feed.
-    pub feed: Arc<dyn LiveFeed>,
-    /// Server types, templates, scripts.
-    pub catalog: Arc<dyn Catalog>,
-    /// Images.
-    pub images: Arc<dyn ImageLibrary>,
-    /// Registers hosts.
-    pub enrolment: Arc<Enrolment>,
-    /// Previews answers.
-    pub answers: Arc<AnswerDesk>,
-    /// Starts rebuilds.
-    pub rebuild: Arc<RebuildDesk>,
-    /// Shows and moves operations.
-    pub operations: Arc<OperationDesk>,
-    /// Hides the secrets of an answer.
-    pub redact: fn(&str) -> String,
-    /// Whether the operator listener is on loopback: said on every page.
-    pub is_loopback: bool,
-    /// Ends the event streams when the daemon stops.
-    pub stop: tokio_util::sync::CancellationToken,
+    /// What was asked; one for all listeners.
+    pub requests: Arc<RequestCounts>,
 }
 
 /// The routes of booting machines.
 pub fn boot_router(state: BootState) -> axum::Router {
-    routes::finish(boot::router().with_state(state))
+    let requests = Arc::clone(&state.requests);
+    routes::finish(routes::router(routes::BOOT).with_state(state), Audience::Boot, requests)
 }
 
 /// The routes of installers and nodes.
 pub fn machine_router(state: MachineState) -> axum::Router {
-    routes::finish(machine::router().with_state(state))
+    let requests = Arc::clone(&state.requests);
+    routes::finish(routes::router(routes::MACHINE).with_state(state), Audience::Machine, requests)
 }
 
 /// The routes of people.
 pub fn operator_router(state: OperatorState) -> axum::Router {
-    let guarded = api::router().merge(dashboard::router()).merge(live_events::router()).merge(metrics::router());
-    routes::finish(guarded.layer(axum::middleware::from_fn(guard::guard)).with_state(state))
+    let requests = Arc::clone(&state.requests);
+    let guard = axum::middleware::from_fn_with_state(state.clone(), guard::guard);
+    let router = routes::with_fallbacks(routes::router(routes::OPERATOR)).layer(guard).with_state(state);
+    routes::finish(router, Audience::Operator, requests)
 }

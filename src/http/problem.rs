@@ -2,11 +2,9 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, Request, rejection::JsonRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -51,9 +49,15 @@ impl Problem {
         self.status
     }
 
-    /// The sentence.
+    /// The sentence for a person.
     pub(super) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// What is wrong with a field, if that is said.
+    pub(super) fn field(&self, field: &str) -> Option<&str> {
+        let errors = self.more.get("errors")?.as_array()?;
+        errors.iter().find(|error| error["field"] == field)?["detail"].as_str()
     }
 }
 
@@ -145,22 +149,5 @@ impl From<OperationRefusal> for Problem {
             OperationRefusal::Ledger(error) => return error.into(),
         };
         Self::new(status, detail)
-    }
-}
-
-/// A JSON body of a person's program; the type is required, so that no other site's form can send one.
-pub(super) struct JsonBody<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection @ JsonRejection::JsonDataError(_)) => {
-                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text()))
-            }
-            Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
-        }
     }
 }

@@ -1,19 +1,30 @@
-//! Every route on one page: what the README lists and the OpenAPI document is made of. A test holds that the routers have exactly these.
+//! Every route on one page: the routers, the OpenAPI document and the README's list are made of these tables.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::IntoResponse,
+    routing::{MethodRouter, delete, get, post},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
-use super::problem::Problem;
+use super::{
+    BootState, MachineState, OperatorState,
+    api::{catalog, hosts, operations},
+    boot,
+    dashboard::{assets, forms, pages},
+    live_events, machine, metrics, openapi,
+    problem::Problem,
+    request_counts::{RequestCounts, count},
+};
 
 /// Who asks; one listener each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
     /// Booting machines (HTTP).
     Boot,
@@ -23,8 +34,19 @@ pub enum Audience {
     Operator,
 }
 
-/// One route.
-#[derive(Debug, Clone, Copy)]
+impl Audience {
+    /// Its name in metrics and documents.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Machine => "machine",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// One route, for whoever lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// Who asks.
     pub audience: Audience,
@@ -36,91 +58,202 @@ pub struct Route {
     pub summary: &'static str,
 }
 
-const fn route(audience: Audience, method: &'static str, path: &'static str, summary: &'static str) -> Route {
-    Route { audience, method, path, summary }
-}
-
-/// Every route.
-pub const ROUTES: &[Route] = {
-    use Audience::{Boot, Machine, Operator};
-    &[
-        route(Boot, "GET", "/ipxe/{mac}", "iPXE script for a machine; always a valid script, also for errors"),
-        route(
-            Boot,
-            "GET",
-            "/boot/{token}/{file}",
-            "kernel, initrd or private ISO of an armed rebuild; also HEAD and ranges",
-        ),
-        route(Boot, "GET", "/healthz", "whether the listener answers"),
-        route(Machine, "POST", "/api/boot/answer", "the answer file of the asking installer (TOML)"),
-        route(Machine, "POST", "/api/hosts/{id}/installed", "post-installation webhook"),
-        route(Machine, "GET", "/api/hosts/{id}/first-boot-script", "the script of the first boot"),
-        route(Machine, "POST", "/api/hosts/{id}/phone-home", "the installed system's address and hardware id"),
-        route(Machine, "GET", "/healthz", "whether the listener answers"),
-        route(Operator, "GET", "/api/hosts", "list the hosts"),
-        route(Operator, "POST", "/api/hosts", "register a host"),
-        route(Operator, "GET", "/api/hosts/{id}", "one host with its history and operation"),
-        route(Operator, "DELETE", "/api/hosts/{id}", "remove a host that is not being rebuilt"),
-        route(Operator, "POST", "/api/hosts/{id}/rebuild", "reinstall a host; wipes its disk"),
-        route(
-            Operator,
-            "POST",
-            "/api/hosts/{id}/confirm-host-key",
-            "confirm the SSH fingerprint that the console shows",
-        ),
-        route(
-            Operator,
-            "GET",
-            "/api/hosts/{id}/answer-preview",
-            "the answer that the host would be given, without secrets",
-        ),
-        route(Operator, "GET", "/api/operations/{id}", "one operation with its steps"),
-        route(Operator, "POST", "/api/operations/{id}/retry", "try the failed step of a parked operation again"),
-        route(Operator, "POST", "/api/operations/{id}/cancel", "end an operation"),
-        route(Operator, "GET", "/api/images", "list the installer images"),
-        route(Operator, "GET", "/api/catalog", "what the catalog's folders hold, and what is wrong with them"),
-        route(Operator, "GET", "/api/openapi.json", "this interface as an OpenAPI document"),
-        route(Operator, "GET", "/events", "the live feed (server-sent events), resumable by Last-Event-ID"),
-        route(Operator, "GET", "/metrics", "figures in the OpenMetrics format"),
-        route(Operator, "GET", "/healthz", "whether the daemon can read and write its database"),
-        route(Operator, "GET", "/", "the hosts as a page"),
-        route(Operator, "POST", "/hosts", "the registration form"),
-        route(Operator, "GET", "/hosts/{id}", "one host as a page"),
-        route(Operator, "POST", "/hosts/{id}/rebuild", "the rebuild form"),
-        route(Operator, "POST", "/hosts/{id}/remove", "the removal form"),
-        route(Operator, "POST", "/hosts/{id}/confirm-host-key", "the form that confirms a fingerprint"),
-        route(Operator, "GET", "/operations/{id}", "one operation as a page"),
-        route(Operator, "POST", "/operations/{id}/retry", "the retry form"),
-        route(Operator, "POST", "/operations/{id}/cancel", "the cancel form"),
-        route(Operator, "GET", "/assets/{file}", "style and script of the pages"),
-    ]
+/// Every route of every listener: the rows of the three tables.
+pub const ROUTES: &[Route] = &{
+    let nothing = Route { audience: Audience::Boot, method: "", path: "", summary: "" };
+    let mut all = [nothing; BOOT.len() + MACHINE.len() + OPERATOR.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = if place < BOOT.len() {
+            BOOT[place].route(Audience::Boot)
+        } else if place < BOOT.len() + MACHINE.len() {
+            MACHINE[place - BOOT.len()].route(Audience::Machine)
+        } else {
+            OPERATOR[place - BOOT.len() - MACHINE.len()].route(Audience::Operator)
+        };
+        place += 1;
+    }
+    all
 };
 
-/// The largest body that is read.
-const LARGEST_BODY_BYTES: usize = 1 << 20;
-/// How long a handler may take to begin its answer; downloads and event streams go on after that. A rebuild asks the cluster first.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// What a page may load: nothing from anywhere else.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// One row of a table.
+pub(super) struct Row<S: 'static> {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    /// The names of its query's fields.
+    pub(super) query: &'static [&'static str],
+    pub(super) takes: Body,
+    /// The status and body of success.
+    pub(super) gives: (u16, Body),
+    handler: fn() -> MethodRouter<S>,
+}
 
-/// Adds to a router what all three have.
-pub(super) fn finish(router: Router) -> Router {
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
-    let layers = ServiceBuilder::new()
-        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
-        .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES));
+/// What a request or an answer carries.
+#[derive(Clone, Copy)]
+pub(super) enum Body {
+    /// Nothing.
+    Nothing,
+    /// A JSON value of a schema of the document.
+    Json(&'static str),
+    /// A list of such values.
+    List(&'static str),
+    /// JSON of the Proxmox installer; its limit in bytes.
+    Report(usize),
+    /// Fields of a form, besides its token.
+    Form(&'static [&'static str]),
+    /// Anything else, by its media type.
+    Text(&'static str),
+}
+
+impl<S: Clone + Send + Sync + 'static> Row<S> {
+    const fn new(method: &'static str, path: &'static str, handler: fn() -> MethodRouter<S>) -> Self {
+        Self { method, path, summary: "", query: &[], takes: Body::Nothing, gives: (200, Body::Nothing), handler }
+    }
+
+    const fn get(path: &'static str, gives: Body, handler: fn() -> MethodRouter<S>) -> Self {
+        Self { gives: (200, gives), ..Self::new("GET", path, handler) }
+    }
+
+    const fn post(path: &'static str, takes: Body, gives: (u16, Body), handler: fn() -> MethodRouter<S>) -> Self {
+        Self { takes, gives, ..Self::new("POST", path, handler) }
+    }
+
+    const fn form(path: &'static str, fields: &'static [&'static str], handler: fn() -> MethodRouter<S>) -> Self {
+        Self { takes: Body::Form(fields), gives: (303, Body::Nothing), ..Self::new("POST", path, handler) }
+    }
+
+    const fn route(&self, audience: Audience) -> Route {
+        Route { audience, method: self.method, path: self.path, summary: self.summary }
+    }
+
+    const fn asking(self, query: &'static [&'static str]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn says(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+}
+
+const HTML: Body = Body::Text("text/html");
+const PLAIN: Body = Body::Text("text/plain");
+const ISO: Body = Body::Text("application/octet-stream");
+const TOKEN: &[&str] = &["t"];
+
+/// The largest body of an ordinary request. An installer's system report has some kilobytes.
+const SMALL_BODY: usize = 64 << 10;
+/// The largest body of a webhook, which lists every disk and network card with all its udev properties, and of an operator.
+const LARGE_BODY: usize = 1 << 20;
+
+/// What booting machines ask.
+#[rustfmt::skip]
+pub(super) const BOOT: &[Row<BootState>] = &[
+    Row::get("/ipxe/{mac}", PLAIN, || get(boot::script)).asking(&["b", "platform", "version"])
+        .says("iPXE script for a machine; always a valid script, also for errors"),
+    Row::get("/boot/{token}/{file}", ISO, || get(boot::file))
+        .says("kernel, initrd or private ISO of an armed rebuild; also HEAD and ranges"),
+    Row::get("/healthz", PLAIN, || get(alive)).says("whether the listener answers"),
+];
+
+/// What installers and nodes ask.
+#[rustfmt::skip]
+pub(super) const MACHINE: &[Row<MachineState>] = &[
+    Row::post("/api/boot/answer", Body::Report(SMALL_BODY), (200, Body::Text("application/toml")), || post(machine::answer))
+        .asking(TOKEN).says("the answer file of the asking installer (TOML)"),
+    Row::post("/api/hosts/{id}/installed", Body::Report(LARGE_BODY), (200, PLAIN), || post(machine::installed))
+        .asking(TOKEN).says("post-installation webhook"),
+    Row::get("/api/hosts/{id}/first-boot-script", Body::Text("text/x-shellscript"), || get(machine::first_boot_script))
+        .asking(TOKEN).says("the script of the first boot"),
+    Row::post("/api/hosts/{id}/phone-home", Body::Report(SMALL_BODY), (200, PLAIN), || post(machine::phone_home))
+        .asking(TOKEN).says("the installed system's address and hardware id"),
+    Row::get("/healthz", PLAIN, || get(alive)).says("whether the listener answers"),
+];
+
+/// What people and their programs ask.
+#[rustfmt::skip]
+pub(super) const OPERATOR: &[Row<OperatorState>] = &[
+    Row::get("/api/hosts", Body::List("Host"), || get(hosts::list)).says("list the hosts"),
+    Row::post("/api/hosts", Body::Json("NewHost"), (201, Body::Json("Host")), || post(hosts::register)).says("register a host"),
+    Row::get("/api/hosts/{id}", Body::Json("Host"), || get(hosts::show)).says("one host with its history and operation"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/hosts/{id}", || delete(hosts::remove)) }
+        .says("remove a host that is not being rebuilt"),
+    Row::post("/api/hosts/{id}/rebuild", Body::Json("RebuildRequest"), (202, Body::Json("Operation")), || post(hosts::rebuild))
+        .says("reinstall a host; wipes its disk"),
+    Row::post("/api/hosts/{id}/confirm-host-key", Body::Json("HostKeyConfirmation"), (200, Body::Json("Host")), || post(hosts::confirm_host_key))
+        .says("confirm the SSH fingerprint that the console shows"),
+    Row::get("/api/hosts/{id}/answer-preview", Body::Json("AnswerPreview"), || get(hosts::answer_preview))
+        .says("the answer that the host would be given, without secrets"),
+    Row::get("/api/operations/{id}", Body::Json("Operation"), || get(operations::show)).says("one operation with its steps"),
+    Row::post("/api/operations/{id}/retry", Body::Nothing, (200, Body::Json("Operation")), || post(operations::retry))
+        .says("try the failed step of a parked operation again"),
+    Row::post("/api/operations/{id}/cancel", Body::Nothing, (200, Body::Json("Operation")), || post(operations::cancel))
+        .says("end an operation"),
+    Row::get("/api/images", Body::List("Image"), || get(catalog::images)).says("list the installer images"),
+    Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
+        .says("what the catalog's folders hold, and what is wrong with them"),
+    Row::get("/api/openapi.json", Body::Text("application/json"), || get(openapi::serve)).says("this interface as an OpenAPI document"),
+    Row::get("/events", Body::Text("text/event-stream"), || get(live_events::events)).asking(&["after"])
+        .says("the live feed (server-sent events), resumable by Last-Event-ID"),
+    Row::get("/metrics", Body::Text("application/openmetrics-text"), || get(metrics::serve)).says("figures in the OpenMetrics format"),
+    Row::get("/healthz", PLAIN, || get(metrics::health)).says("whether the daemon can read and write its database"),
+    Row::get("/", HTML, || get(pages::hosts)).says("the hosts as a page"),
+    Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
+    Row::get("/hosts/{id}", HTML, || get(pages::host)).says("one host as a page"),
+    Row::form("/hosts/{id}/rebuild", &["confirm", "image"], || post(forms::rebuild)).says("the rebuild form"),
+    Row::form("/hosts/{id}/remove", &["confirm"], || post(forms::remove)).says("the removal form"),
+    Row::form("/hosts/{id}/confirm-host-key", &["fingerprint"], || post(forms::confirm_host_key))
+        .says("the form that confirms a fingerprint"),
+    Row::get("/operations/{id}", HTML, || get(pages::operation)).says("one operation as a page"),
+    Row::form("/operations/{id}/retry", &[], || post(forms::retry)).says("the retry form"),
+    Row::form("/operations/{id}/cancel", &[], || post(forms::cancel)).says("the cancel form"),
+    Row::get("/assets/{file}", Body::Text("text/css"), || get(assets::serve)).says("style and script of the pages"),
+];
+
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Makes the router of a table.
+pub(super) fn router<S: Clone + Send + Sync + 'static>(rows: &[Row<S>]) -> Router<S> {
+    rows.iter().fold(Router::new(), |router, row| {
+        let limit = match row.takes {
+            Body::Report(limit) => limit,
+            Body::Nothing | Body::Json(_) | Body::List(_) | Body::Form(_) | Body::Text(_) => LARGE_BODY,
+        };
+        router.route(row.path, (row.handler)().layer(DefaultBodyLimit::max(limit)))
+    })
+}
+
+/// Adds what is said to questions that no row has.
+pub(super) fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here on this listener") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this path")
         })
-        .layer(layers)
+}
+
+/// How long a handler may take to begin its answer; downloads and event streams go on after that. A rebuild asks the cluster first.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// What a page may load: nothing from anywhere else.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+     img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Adds to a router what all three have.
+pub(super) fn finish(router: Router, audience: Audience, requests: Arc<RequestCounts>) -> Router {
+    let set = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    let panicked = |_| Problem::internal("the daemon stumbled over this request; its log says more").into_response();
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state((audience, requests), count))
+        .layer(set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(set(header::REFERRER_POLICY, "same-origin"))
+        .layer(set(header::CACHE_CONTROL, "no-store"))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT))
+        .layer(CatchPanicLayer::custom(panicked));
+    let router = if audience == Audience::Operator { router } else { with_fallbacks(router) };
+    router.layer(layers)
 }

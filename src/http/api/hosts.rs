@@ -1,111 +1,149 @@
-//! `/api/hosts`.
+//! Hosts: list, register, look, remove, rebuild.
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::views;
+use super::views::{AnswerPreviewJson, HostJson, OperationJson};
 use crate::{
-    domain::{host::Host, image::OLDEST_INSTALLER},
+    domain::{host::Host, identity::HostId, image::OLDEST_INSTALLER},
     http::{
         OperatorState,
-        problem::{JsonBody, Problem},
+        extract::{HostPath, JsonBody},
+        problem::Problem,
+        schema::described,
     },
+    operations::OperationView,
 };
 
-pub(super) async fn list(State(state): State<OperatorState>) -> Result<Json<Value>, Problem> {
-    let mut list = Vec::new();
+/// Every host, by name.
+pub(crate) async fn list(State(state): State<OperatorState>) -> Result<Json<Vec<HostJson>>, Problem> {
+    let mut hosts = Vec::new();
     for host in state.hosts.hosts().await? {
-        let operation = views::current_operation(&state, &host).await?;
-        list.push(views::host(&host, operation.as_ref()));
+        let operation = state.operation_of(&host).await?;
+        hosts.push(HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), None));
     }
-    Ok(Json(list.into()))
+    Ok(Json(hosts))
 }
 
-#[derive(Deserialize)]
-pub(super) struct NewHostBody {
-    #[serde(default)]
-    hostname: String,
-    #[serde(default)]
-    mac: String,
-    #[serde(default)]
-    server_type: String,
+described! {
+    /// What is said to register a host. Absent fields are empty ones, so that every wrong field is named at once.
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub(crate) struct NewHostJson as "NewHost" {
+        /// One DNS label, lower case.
+        hostname: String,
+        /// Six pairs of hexadecimal digits.
+        mac: String,
+        /// A key of `server_types`.
+        server_type: String,
+    }
 }
 
-pub(super) async fn register(
+/// Registers a host.
+pub(crate) async fn register(
     State(state): State<OperatorState>,
-    JsonBody(body): JsonBody<NewHostBody>,
-) -> Result<Response, Problem> {
-    let host = state.enrolment.register(&body.hostname, &body.mac, &body.server_type).await?;
-    let location = format!("/api/hosts/{}", host.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(views::host(&host, None))).into_response())
+    JsonBody(new): JsonBody<Option<NewHostJson>>,
+) -> Result<impl IntoResponse, Problem> {
+    let new = new.unwrap_or_default();
+    let host = state.enrolment.register(&new.hostname, &new.mac, &new.server_type).await?;
+    let place = format!("/api/hosts/{}", host.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(HostJson::new(&host, None, None, Some(&[])))))
 }
 
-pub(super) async fn show(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    Ok(Json(views::host_with_history(&state, &host).await?))
+/// One host with its history.
+pub(crate) async fn show(
+    State(state): State<OperatorState>,
+    HostPath(id): HostPath,
+) -> Result<Json<HostJson>, Problem> {
+    details(&state, &id).await
 }
 
-pub(super) async fn remove(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    state.enrolment.remove(&host.id).await?;
+async fn details(state: &OperatorState, id: &HostId) -> Result<Json<HostJson>, Problem> {
+    let host = state.host(id).await?;
+    let history = state.hosts.history(id, OperatorState::HISTORY_LINES).await?;
+    let operation = state.operation_of(&host).await?;
+    Ok(Json(HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), Some(&history))))
+}
+
+/// Removes a host.
+pub(crate) async fn remove(State(state): State<OperatorState>, HostPath(id): HostPath) -> Result<StatusCode, Problem> {
+    state.enrolment.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
-pub(super) struct RebuildBody {
-    confirm: Option<String>,
-    image: Option<String>,
+described! {
+    /// What is said to rebuild a host.
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub(crate) struct RebuildJson as "RebuildRequest" {
+        /// The host's name: a rebuild wipes its disk.
+        confirm: Option<String>,
+        /// The image to install; absent: that of the server type, else the newest.
+        image: Option<String>,
+    }
 }
 
-pub(super) async fn rebuild(
+/// Starts a rebuild.
+pub(crate) async fn rebuild(
     State(state): State<OperatorState>,
-    Path(id): Path<String>,
-    JsonBody(body): JsonBody<RebuildBody>,
-) -> Result<Response, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    let view = state.rebuild.request(&host.id, body.confirm.as_deref(), body.image.as_deref()).await?;
-    let location = format!("/api/operations/{}", view.operation.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(views::operation(&view))).into_response())
+    HostPath(id): HostPath,
+    JsonBody(asked): JsonBody<Option<RebuildJson>>,
+) -> Result<impl IntoResponse, Problem> {
+    let asked = asked.unwrap_or_default();
+    let view = state.rebuild.request(&id, asked.confirm.as_deref(), asked.image.as_deref()).await?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place(&view))], Json(OperationJson::new(&view))))
 }
 
-#[derive(Deserialize)]
-pub(super) struct ConfirmBody {
-    fingerprint: String,
+fn place(view: &OperationView) -> String {
+    format!("/api/operations/{}", view.operation.id)
 }
 
-pub(super) async fn confirm_host_key(
+described! {
+    /// What is said to confirm a host key.
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub(crate) struct ConfirmationJson as "HostKeyConfirmation" {
+        /// What the node's console shows: `SHA256:…`.
+        fingerprint: String,
+    }
+}
+
+/// Confirms the SSH fingerprint that the node's console shows.
+pub(crate) async fn confirm_host_key(
     State(state): State<OperatorState>,
-    Path(id): Path<String>,
-    JsonBody(body): JsonBody<ConfirmBody>,
-) -> Result<Json<Value>, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    state.operations.confirm_host_key(&host.id, &body.fingerprint).await?;
-    Ok(Json(views::host_with_history(&state, &host).await?))
+    HostPath(id): HostPath,
+    JsonBody(asked): JsonBody<Option<ConfirmationJson>>,
+) -> Result<Json<HostJson>, Problem> {
+    state.operations.confirm_host_key(&id, &asked.unwrap_or_default().fingerprint).await?;
+    details(&state, &id).await
 }
 
-pub(super) async fn answer_preview(
+/// The answer that the host would be given, without secrets.
+pub(crate) async fn answer_preview(
     State(state): State<OperatorState>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    let answer = preview(&state, &host).await?;
-    Ok(Json(json!({ "host_id": host.id, "answer": answer })))
+    HostPath(id): HostPath,
+) -> Result<Json<AnswerPreviewJson>, Problem> {
+    let host = state.host(&id).await?;
+    Ok(Json(preview(&state, &host).await?))
 }
 
-/// The answer that a host would be given now, in the dialect of the newest image, without secrets.
-pub(in crate::http) async fn preview(state: &OperatorState, host: &Host) -> Result<String, Problem> {
-    let unusable = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-    let server_type = state
-        .catalog
-        .server_type(&host.server_type)
-        .ok_or_else(|| unusable(format!("the server type `{}` is not in the catalog any more", host.server_type)))?;
-    let newest = state.images.images().await?.first().map_or(OLDEST_INSTALLER, |image| image.release);
-    let answer = state.answers.preview(host, &server_type, newest).map_err(|error| unusable(error.to_string()))?;
-    Ok((state.redact)(&answer))
+/// Renders the preview of a host's answer, for the release that it would be installed from.
+pub(crate) async fn preview(state: &OperatorState, host: &Host) -> Result<AnswerPreviewJson, Problem> {
+    let server_type = state.catalog.server_type(&host.server_type).ok_or_else(|| {
+        let detail = format!("the server type `{}` is not in the catalog any more; see /api/catalog", host.server_type);
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    })?;
+    let release = state.image_for(&server_type).await?.map_or(OLDEST_INSTALLER, |image| image.release);
+    let answer = state.answers.preview(host, &server_type, release);
+    let answer = answer.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
+    Ok(AnswerPreviewJson {
+        host_id: host.id.to_string(),
+        answer: (state.redact)(&answer),
+        release: release.to_string(),
+    })
 }

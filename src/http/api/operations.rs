@@ -1,24 +1,32 @@
-//! `/api/operations`.
+//! Operations: look, retry, cancel.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use serde_json::Value;
+use axum::{Json, extract::State, http::StatusCode};
 
-use super::views;
-use crate::http::{OperatorState, problem::Problem};
+use super::views::OperationJson;
+use crate::http::{OperatorState, extract::OperationPath, problem::Problem};
 
-pub(super) async fn show(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    Ok(Json(views::operation(&views::find_operation(&state, &id).await?)))
+/// One operation with its steps.
+pub(crate) async fn show(
+    State(state): State<OperatorState>,
+    OperationPath(id): OperationPath,
+) -> Result<Json<OperationJson>, Problem> {
+    let view = state.operations.view(&id).await?;
+    let view = view.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no operation {id}")))?;
+    Ok(Json(OperationJson::new(&view)))
 }
 
-pub(super) async fn retry(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let found = views::find_operation(&state, &id).await?;
-    Ok(Json(views::operation(&state.operations.retry(&found.operation.id).await?)))
+/// Tries the failed step of a parked operation again.
+pub(crate) async fn retry(
+    State(state): State<OperatorState>,
+    OperationPath(id): OperationPath,
+) -> Result<Json<OperationJson>, Problem> {
+    Ok(Json(OperationJson::new(&state.operations.retry(&id).await?)))
 }
 
-pub(super) async fn cancel(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let found = views::find_operation(&state, &id).await?;
-    Ok(Json(views::operation(&state.operations.cancel(&found.operation.id).await?)))
+/// Ends an operation.
+pub(crate) async fn cancel(
+    State(state): State<OperatorState>,
+    OperationPath(id): OperationPath,
+) -> Result<Json<OperationJson>, Problem> {
+    Ok(Json(OperationJson::new(&state.operations.cancel(&id).await?)))
 }

@@ -1,115 +1,283 @@
-//! Hosts, operations and images as JSON. Nothing secret is in any of them.
+//! The forms in which programs read what we know; the OpenAPI document is made from these types.
 
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{
     domain::{
+        catalog::CatalogStatus,
         host::{HistoryEntry, Host},
-        identity::{HostId, OperationId},
         image::Image,
+        operation::StepProgress,
     },
-    http::{OperatorState, problem::Problem},
+    http::schema::described,
     operations::OperationView,
 };
 
-/// How many lines of history a host's details have.
-const HISTORY_LINES: u32 = 200;
-
-/// A host as lists show it.
-pub(in crate::http) fn host(host: &Host, operation: Option<&OperationView>) -> Value {
-    json!({
-        "id": host.id,
-        "hostname": host.hostname,
-        "mac": host.mac,
-        "server_type": host.server_type,
-        "state": host.state,
-        "state_label": host.state.label(),
-        "state_since": host.state_since,
-        "reason": host.reason,
-        "address": host.address,
-        "hardware_id": host.hardware_id,
-        "ssh_host_key": host.ssh_host_key,
-        "registered_at": host.registered_at,
-        "installed_at": host.installed_at,
-        "operation": operation.map(self::operation),
-    })
-}
-
-/// A host with its history.
-pub(in crate::http) async fn host_with_history(state: &OperatorState, found: &Host) -> Result<Value, Problem> {
-    let operation = current_operation(state, found).await?;
-    let mut view = host(found, operation.as_ref());
-    let history: Vec<HistoryEntry> = state.hosts.history(&found.id, HISTORY_LINES).await?;
-    view["history"] = json!(history);
-    Ok(view)
-}
-
-/// The latest operation of a host.
-pub(in crate::http) async fn current_operation(
-    state: &OperatorState,
-    host: &Host,
-) -> Result<Option<OperationView>, Problem> {
-    match &host.operation {
-        Some(id) => Ok(state.operations.view(id).await?),
-        None => Ok(None),
+described! {
+    /// One machine.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct HostJson as "Host" {
+        /// Twelve characters, safe in URLs.
+        id: String,
+        /// The name that it has, or will have, as a node.
+        hostname: String,
+        /// The network card that it boots from.
+        mac: String,
+        /// A key of `server_types`.
+        server_type: String,
+        /// A word of the lifecycle table.
+        state: String,
+        /// The same for people.
+        state_label: String,
+        /// Since when.
+        state_since: Timestamp,
+        /// Why it failed.
+        reason: Option<String>,
+        /// The address with which it phoned home last.
+        address: Option<String>,
+        /// The hardware id with which it phoned home last.
+        hardware_id: Option<String>,
+        /// The SSH host key that its last installation reported.
+        ssh_host_key: Option<String>,
+        /// The fingerprint of that key, as `ssh-keygen -l` shows it.
+        ssh_host_key_fingerprint: Option<String>,
+        /// When it was registered.
+        registered_at: Timestamp,
+        /// When an installer was last given an answer for it.
+        installed_at: Option<Timestamp>,
+        /// What happened to it, newest first; only where one host is asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        history: Option<Vec<HistoryJson>>,
+        /// Its latest operation.
+        operation: Option<OperationJson>,
     }
 }
 
-/// An operation with its steps.
-pub(in crate::http) fn operation(view: &OperationView) -> Value {
-    let steps = view.progress.steps.iter().map(|step| {
-        json!({
-            "name": step.name, "status": step.status, "reason": step.reason, "attempts": step.attempts,
-            "started_at": step.started_at, "ended_at": step.ended_at,
-        })
-    });
-    json!({
-        "id": view.operation.id,
-        "host_id": view.operation.host,
-        "plan": view.operation.plan,
-        "status": view.progress.status,
-        "reason": view.progress.reason,
-        "started_at": view.operation.started_at,
-        "ended_at": view.progress.ended_at,
-        "steps": steps.collect::<Vec<_>>(),
-    })
+impl HostJson {
+    pub(super) fn new(
+        host: &Host,
+        fingerprint: Option<String>,
+        operation: Option<&OperationView>,
+        history: Option<&[HistoryEntry]>,
+    ) -> Self {
+        Self {
+            id: host.id.to_string(),
+            hostname: host.hostname.to_string(),
+            mac: host.mac.to_string(),
+            server_type: host.server_type.to_string(),
+            state: host.state.to_string(),
+            state_label: host.state.label().to_owned(),
+            state_since: host.state_since,
+            reason: host.reason.clone(),
+            address: host.address.map(|address| address.to_string()),
+            hardware_id: host.hardware_id.clone(),
+            ssh_host_key: host.ssh_host_key.clone(),
+            ssh_host_key_fingerprint: fingerprint,
+            registered_at: host.registered_at,
+            installed_at: host.installed_at,
+            history: history.map(|entries| entries.iter().map(HistoryJson::new).collect()),
+            operation: operation.map(OperationJson::new),
+        }
+    }
 }
 
-/// An image.
-pub(in crate::http) fn image(image: &Image) -> Value {
-    json!({
-        "id": image.id,
-        "product": image.product,
-        "product_name": image.product_name,
-        "release": image.release.to_string(),
-        "iso_release": image.iso_release,
-        "source_name": image.source_name,
-        "source_sha256": image.source_sha256,
-        "iso_size_bytes": image.iso_size_bytes,
-        "added_at": image.added_at,
-    })
+described! {
+    /// One line of a host's history.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct HistoryJson as "HistoryEntry" {
+        /// When it happened.
+        at: Timestamp,
+        /// What happened.
+        event: String,
+        /// The state before.
+        from: String,
+        /// The state after.
+        to: String,
+        /// The sentence for a person.
+        because: String,
+    }
 }
 
-/// Finds the host of a path.
-pub(in crate::http) async fn find_host(state: &OperatorState, id: &str) -> Result<Host, Problem> {
-    let unknown = || {
-        Problem::new(
-            axum::http::StatusCode::NOT_FOUND,
-            format!("there is no host `{}`", id.chars().take(40).collect::<String>()),
-        )
-    };
-    let id: HostId = id.parse().map_err(|_| unknown())?;
-    state.hosts.host(&id).await?.ok_or_else(unknown)
+impl HistoryJson {
+    fn new(entry: &HistoryEntry) -> Self {
+        Self {
+            at: entry.at,
+            event: entry.event.to_string(),
+            from: entry.from.to_string(),
+            to: entry.to.to_string(),
+            because: entry.because.clone(),
+        }
+    }
 }
 
-/// Finds the operation of a path.
-pub(in crate::http) async fn find_operation(state: &OperatorState, id: &str) -> Result<OperationView, Problem> {
-    let unknown = || {
-        Problem::new(
-            axum::http::StatusCode::NOT_FOUND,
-            format!("there is no operation `{}`", id.chars().take(40).collect::<String>()),
-        )
-    };
-    let id: OperationId = id.parse().map_err(|_| unknown())?;
-    state.operations.view(&id).await?.ok_or_else(unknown)
+described! {
+    /// A piece of long work on one host.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct OperationJson as "Operation" {
+        /// Twelve characters, safe in URLs.
+        id: String,
+        /// The host that it works on.
+        host_id: String,
+        /// The name of its plan.
+        plan: String,
+        /// `running`, `waiting`, `unwinding`, `needs_attention`, `succeeded`, `failed` or `cancelled`.
+        status: String,
+        /// Why it waits, failed or needs attention.
+        reason: Option<String>,
+        /// When it began.
+        started_at: Timestamp,
+        /// When it ended.
+        ended_at: Option<Timestamp>,
+        /// Its steps, in order.
+        steps: Vec<StepJson>,
+    }
+}
+
+impl OperationJson {
+    pub(super) fn new(view: &OperationView) -> Self {
+        Self {
+            id: view.operation.id.to_string(),
+            host_id: view.operation.host.to_string(),
+            plan: view.operation.plan.clone(),
+            status: view.progress.status.to_string(),
+            reason: view.progress.reason.clone(),
+            started_at: view.operation.started_at,
+            ended_at: view.progress.ended_at,
+            steps: view.progress.steps.iter().map(StepJson::new).collect(),
+        }
+    }
+}
+
+described! {
+    /// One step of an operation.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct StepJson as "Step" {
+        /// Its name.
+        name: String,
+        /// `pending`, `running`, `waiting`, `succeeded`, `failed`, `undoing`, `undone` or `undo_failed`.
+        status: String,
+        /// Why it waits or failed.
+        reason: Option<String>,
+        /// How many times it was started since the last retry.
+        attempts: u32,
+        /// When it was first started.
+        started_at: Option<Timestamp>,
+        /// When it ended.
+        ended_at: Option<Timestamp>,
+    }
+}
+
+impl StepJson {
+    fn new(step: &StepProgress) -> Self {
+        Self {
+            name: step.name.clone(),
+            status: step.status.to_string(),
+            reason: step.reason.clone(),
+            attempts: step.attempts,
+            started_at: step.started_at,
+            ended_at: step.ended_at,
+        }
+    }
+}
+
+described! {
+    /// One installer image.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct ImageJson as "Image" {
+        /// Its id.
+        id: String,
+        /// `pve`.
+        product: String,
+        /// `Proxmox VE`.
+        product_name: String,
+        /// Such as `9.2`.
+        release: String,
+        /// Such as `1`.
+        iso_release: String,
+        /// The name of the file that was added.
+        source_name: String,
+        /// SHA-256 of the file that was added.
+        source_sha256: String,
+        /// Size of the copy that machines load.
+        iso_size_bytes: u64,
+        /// When it was added.
+        added_at: Timestamp,
+    }
+}
+
+impl ImageJson {
+    pub(super) fn new(image: &Image) -> Self {
+        Self {
+            id: image.id.to_string(),
+            product: image.product.clone(),
+            product_name: image.product_name.clone(),
+            release: image.release.to_string(),
+            iso_release: image.iso_release.clone(),
+            source_name: image.source_name.clone(),
+            source_sha256: image.source_sha256.clone(),
+            iso_size_bytes: image.iso_size_bytes,
+            added_at: image.added_at,
+        }
+    }
+}
+
+described! {
+    /// What the catalog's folders hold.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct CatalogJson as "Catalog" {
+        /// When the catalog that is in use was read.
+        loaded_at: Timestamp,
+        /// What is wrong with the files as they are now; while there is any, the last good catalog stays in use.
+        problems: Vec<CatalogProblemJson>,
+        /// The names of the server types in use.
+        server_types: Vec<String>,
+        /// The names of the answer templates in use.
+        answer_templates: Vec<String>,
+        /// The names of the iPXE scripts in use.
+        scripts: Vec<String>,
+    }
+}
+
+described! {
+    /// One rule that one file of the catalog breaks.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct CatalogProblemJson as "CatalogProblem" {
+        /// The file.
+        file: String,
+        /// The line, from 1, where it can be told.
+        line: Option<usize>,
+        /// The rule and what to do.
+        rule: String,
+    }
+}
+
+impl CatalogJson {
+    pub(super) fn new(status: CatalogStatus) -> Self {
+        let problems = status.problems.into_iter().map(|problem| CatalogProblemJson {
+            file: problem.file,
+            line: problem.line,
+            rule: problem.rule,
+        });
+        Self {
+            loaded_at: status.loaded_at,
+            problems: problems.collect(),
+            server_types: status.server_types,
+            answer_templates: status.answer_templates,
+            scripts: status.scripts,
+        }
+    }
+}
+
+described! {
+    /// What a host would be given now.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct AnswerPreviewJson as "AnswerPreview" {
+        /// The host.
+        host_id: String,
+        /// The TOML, without its secrets.
+        answer: String,
+        /// The installer's release for which it is written.
+        release: String,
+    }
 }

@@ -1,95 +1,147 @@
-//! What the forms do: post, then redirect; what is wrong is shown on the page from which it came.
+//! The forms of the pages: do what was asked, then send the browser to the page that shows it. What is refused is said on the page that
+//! the form was on.
 
 use axum::{
-    extract::{Form, Path, State},
+    extract::State,
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
 
-use super::pages::{Registration, host_page, hosts_page, operation_page};
-use crate::http::{OperatorState, api::views, problem::Problem};
+use super::{
+    host_page, operation_page,
+    pages::{Registration, host_list},
+    shell::PageProblem,
+};
+use crate::{
+    domain::identity::{HostId, OperationId},
+    http::{
+        OperatorState,
+        extract::{FormFields, HostPath, OperationPath},
+        problem::Problem,
+    },
+};
 
-#[derive(Deserialize)]
-pub(super) struct RegistrationForm {
-    #[serde(default)]
-    hostname: String,
-    #[serde(default)]
-    mac: String,
-    #[serde(default)]
-    server_type: String,
-}
+/// The name of the hidden field that holds the token.
+const FORM_TOKEN: &str = "form_token";
 
-pub(super) async fn register(
-    State(state): State<OperatorState>,
-    Form(form): Form<RegistrationForm>,
-) -> Result<Response, Problem> {
-    match state.enrolment.register(&form.hostname, &form.mac, &form.server_type).await {
-        Ok(host) => Ok(Redirect::to(&format!("/hosts/{}", host.id)).into_response()),
-        Err(error) => {
-            let RegistrationForm { hostname, mac, server_type } = form;
-            hosts_page(&state, Registration { hostname, mac, server_type, problem: Some(error.to_string()) }).await
-        }
+/// Takes a form only from a page of ours.
+fn ours(state: &OperatorState, fields: Result<FormFields, Problem>) -> Result<FormFields, PageProblem> {
+    let fields = fields?;
+    if state.form_token.is(fields.get(FORM_TOKEN)) {
+        return Ok(fields);
     }
+    let detail = "this form is not from a page of the running daemon; go back, reload the page, and try again";
+    Err(Problem::new(StatusCode::FORBIDDEN, detail).into())
 }
 
-#[derive(Deserialize)]
-pub(super) struct RebuildForm {
-    #[serde(default)]
-    confirm: String,
-    #[serde(default)]
-    image: String,
-}
-
-pub(super) async fn rebuild(
+/// Registers a host.
+pub(in crate::http) async fn register(
     State(state): State<OperatorState>,
-    Path(id): Path<String>,
-    Form(form): Form<RebuildForm>,
-) -> Result<Response, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    match state.rebuild.request(&host.id, Some(&form.confirm), Some(&form.image)).await {
-        Ok(_) => Ok(Redirect::to(&format!("/hosts/{id}")).into_response()),
-        Err(refusal) => host_page(&state, &id, Some(refusal.into())).await,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let fields = ours(&state, fields)?;
+    let (hostname, mac, server_type) = (fields.get("hostname"), fields.get("mac"), fields.get("server_type"));
+    let problem: Problem = match state.enrolment.register(hostname, mac, server_type).await {
+        Ok(host) => return Ok(to_host(&host.id)),
+        Err(error) => error.into(),
+    };
+    let said = |field: &str| problem.field(field).map(str::to_owned);
+    let mut form = Registration {
+        hostname: hostname.to_owned(),
+        mac: mac.to_owned(),
+        server_type: server_type.to_owned(),
+        hostname_problem: said("hostname"),
+        mac_problem: said("mac"),
+        server_type_problem: said("server_type"),
+        trouble: None,
+    };
+    if form.hostname_problem.is_none() && form.mac_problem.is_none() && form.server_type_problem.is_none() {
+        form.trouble = Some(problem.detail().to_owned());
     }
+    host_list(&state, problem.status(), form).await
 }
 
-pub(super) async fn remove(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    match state.enrolment.remove(&host.id).await {
+/// Starts a rebuild.
+pub(in crate::http) async fn rebuild(
+    State(state): State<OperatorState>,
+    id: Result<HostPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (HostPath(id), fields) = (id?, ours(&state, fields)?);
+    let image = Some(fields.get("image")).filter(|image| !image.is_empty());
+    let asked = state.rebuild.request(&id, Some(fields.get("confirm")), image).await;
+    on_host_page(&state, &id, asked.map(|_| ()).map_err(Problem::from)).await
+}
+
+/// Removes a host.
+pub(in crate::http) async fn remove(
+    State(state): State<OperatorState>,
+    id: Result<HostPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (HostPath(id), fields) = (id?, ours(&state, fields)?);
+    let host = state.host(&id).await?;
+    if fields.get("confirm").trim() != host.hostname.as_str() {
+        let problem = Problem::fields(&[("confirm", format!("type the host's name `{}` to remove it", host.hostname))]);
+        return on_host_page(&state, &id, Err(problem)).await;
+    }
+    match state.enrolment.remove(&id).await {
         Ok(()) => Ok(Redirect::to("/").into_response()),
-        Err(error) => host_page(&state, &id, Some(error.into())).await,
+        Err(error) => on_host_page(&state, &id, Err(error.into())).await,
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct FingerprintForm {
-    #[serde(default)]
-    fingerprint: String,
-}
-
-pub(super) async fn confirm_host_key(
+/// Confirms a host key.
+pub(in crate::http) async fn confirm_host_key(
     State(state): State<OperatorState>,
-    Path(id): Path<String>,
-    Form(form): Form<FingerprintForm>,
-) -> Result<Response, Problem> {
-    let host = views::find_host(&state, &id).await?;
-    match state.operations.confirm_host_key(&host.id, &form.fingerprint).await {
-        Ok(()) => Ok(Redirect::to(&format!("/hosts/{id}")).into_response()),
-        Err(refusal) => host_page(&state, &id, Some(refusal.into())).await,
+    id: Result<HostPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (HostPath(id), fields) = (id?, ours(&state, fields)?);
+    let confirmed = state.operations.confirm_host_key(&id, fields.get("fingerprint")).await;
+    on_host_page(&state, &id, confirmed.map_err(Problem::from)).await
+}
+
+/// Retries an operation.
+pub(in crate::http) async fn retry(
+    State(state): State<OperatorState>,
+    id: Result<OperationPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (OperationPath(id), _) = (id?, ours(&state, fields)?);
+    let moved = state.operations.retry(&id).await;
+    on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
+}
+
+/// Cancels an operation.
+pub(in crate::http) async fn cancel(
+    State(state): State<OperatorState>,
+    id: Result<OperationPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (OperationPath(id), _) = (id?, ours(&state, fields)?);
+    let moved = state.operations.cancel(&id).await;
+    on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
+}
+
+async fn on_host_page(state: &OperatorState, id: &HostId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
+    match done {
+        Ok(()) => Ok(to_host(id)),
+        Err(problem) => host_page::show(state, id, problem.status(), Some(problem.detail().to_owned())).await,
     }
 }
 
-pub(super) async fn retry(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let view = views::find_operation(&state, &id).await?;
-    match state.operations.retry(&view.operation.id).await {
-        Ok(_) => Ok(Redirect::to(&format!("/hosts/{}", view.operation.host)).into_response()),
-        Err(refusal) => operation_page(&state, &id, Some(refusal.into())).await,
+async fn on_operation_page(
+    state: &OperatorState,
+    id: &OperationId,
+    done: Result<HostId, Problem>,
+) -> Result<Response, PageProblem> {
+    match done {
+        Ok(host) => Ok(to_host(&host)),
+        Err(problem) => operation_page::show(state, id, problem.status(), Some(problem.detail().to_owned())).await,
     }
 }
 
-pub(super) async fn cancel(State(state): State<OperatorState>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let view = views::find_operation(&state, &id).await?;
-    match state.operations.cancel(&view.operation.id).await {
-        Ok(_) => Ok(Redirect::to(&format!("/hosts/{}", view.operation.host)).into_response()),
-        Err(refusal) => operation_page(&state, &id, Some(refusal.into())).await,
-    }
+fn to_host(id: &HostId) -> Response {
+    Redirect::to(&format!("/hosts/{id}")).into_response()
 }

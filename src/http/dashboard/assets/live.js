@@ -1,0 +1,110 @@
+// Keeps a page true: whenever the live feed says that something changed, the page asks for itself again and takes over the parts marked
+// `data-live`. The table of events is the truth, so a lost connection only means asking once more. Without this script everything works
+// by reloading.
+"use strict";
+
+const script = document.currentScript;
+const parser = new DOMParser();
+let after = script.dataset.after;
+let source = null;
+let pending = null;
+let asking = false;
+let again = false;
+
+// The same rule as `words::span` on the server.
+function span(seconds) {
+  if (seconds <= 0) return "now";
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const text = span(Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000));
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+function takeOver(page) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(part.id);
+    if (!fresh || fresh.innerHTML === part.dataset.seen) continue;
+    part.dataset.seen = fresh.innerHTML;
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    part.replaceChildren(...document.adoptNode(fresh).childNodes);
+    if (focused) document.getElementById(focused)?.focus();
+  }
+  tick();
+}
+
+async function refresh() {
+  if (asking) {
+    again = true;
+    return;
+  }
+  asking = true;
+  try {
+    // The page of a form that was refused has the form's address; its host is what is to be shown.
+    const place = document.querySelector("link[rel=canonical]")?.href || location.href;
+    const answer = await fetch(place, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (answer.ok) takeOver(parser.parseFromString(await answer.text(), "text/html"));
+    else if (answer.status === 404) location.assign("/");
+  } catch {
+    // The daemon is away; the event source says so and comes back.
+  } finally {
+    asking = false;
+    if (again) {
+      again = false;
+      schedule();
+    }
+  }
+}
+
+// Several events of one change are one question.
+function schedule() {
+  clearTimeout(pending);
+  pending = setTimeout(refresh, 80);
+}
+
+function listen() {
+  source = new EventSource(`/events?after=${encodeURIComponent(after)}`);
+  const lost = document.getElementById("link");
+  let broken = false;
+  source.onopen = () => {
+    lost.hidden = true;
+    if (broken) schedule();
+    broken = false;
+  };
+  source.onerror = () => {
+    lost.hidden = false;
+    broken = true;
+    // A daemon that answers with an error ends the event source for good; a new one is tried.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => { stop(); listen(); schedule(); }, 3000);
+  };
+  for (const topic of ["host", "operation", "catalog", "warning", "image"]) {
+    source.addEventListener(topic, (event) => {
+      after = event.lastEventId;
+      schedule();
+    });
+  }
+}
+
+function stop() {
+  source?.close();
+  source = null;
+}
+
+// A hidden tab keeps no connection: browsers allow six for each server.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) stop();
+  else if (!source) {
+    listen();
+    schedule();
+  }
+});
+
+setInterval(tick, 1000);
+tick();
+if (!document.hidden) listen();

@@ -1,0 +1,263 @@
+//! One host: what it is, what it does and why, what happened to it, and what can be done about it.
+
+use askama::Template;
+use axum::{http::StatusCode, response::Response};
+
+use super::{
+    shell::{PageProblem, Shell, render},
+    words::{Moment, doing, operation_tone, plain, state_tone, step_tone, title},
+};
+use crate::{
+    domain::{
+        host::{HistoryEntry, Host},
+        host_lifecycle::{HostEvent, HostState},
+        identity::HostId,
+        operation::{OperationStatus, StepStatus},
+    },
+    http::{OperatorState, api::hosts::preview},
+    operations::OperationView,
+};
+
+#[derive(Template)]
+#[template(path = "host.html")]
+struct HostPage {
+    shell: Shell,
+    id: String,
+    hostname: String,
+    label: &'static str,
+    tone: &'static str,
+    since: Moment,
+    doing: String,
+    hint: String,
+    facts: Vec<(&'static str, String)>,
+    operation: Option<OperationPart>,
+    earlier: Vec<OperationPart>,
+    history: Vec<HistoryRow>,
+    answer: String,
+    answer_problem: Option<String>,
+    may_rebuild: bool,
+    rebuild: RebuildPart,
+    fingerprint_to_confirm: Option<String>,
+}
+
+/// An operation as pages show it.
+pub(super) struct OperationPart {
+    pub(super) id: String,
+    pub(super) plan: String,
+    pub(super) status: String,
+    pub(super) tone: &'static str,
+    pub(super) reason: String,
+    pub(super) started: Moment,
+    pub(super) may_retry: bool,
+    pub(super) may_cancel: bool,
+    pub(super) steps: Vec<StepRow>,
+    pub(super) done: usize,
+}
+
+/// A step as pages show it.
+pub(super) struct StepRow {
+    pub(super) name: String,
+    pub(super) status: String,
+    pub(super) tone: &'static str,
+    pub(super) reason: String,
+    pub(super) started: Option<Moment>,
+    pub(super) took: String,
+}
+
+struct HistoryRow {
+    at: Moment,
+    tone: &'static str,
+    label: &'static str,
+    because: String,
+}
+
+/// What the rebuild dialog says before it is too late.
+struct RebuildPart {
+    disk_rule: String,
+    mac: String,
+    last_seen: String,
+    images: Vec<(String, String)>,
+    image: String,
+}
+
+impl OperationPart {
+    /// Spells an operation, seen from now.
+    pub(super) fn new(view: &OperationView, now: jiff::Timestamp) -> Self {
+        let progress = &view.progress;
+        let steps: Vec<_> = progress
+            .steps
+            .iter()
+            .map(|step| StepRow {
+                name: title(&step.name),
+                status: plain(step.status.word()),
+                tone: step_tone(step.status),
+                reason: step.reason.clone().unwrap_or_default(),
+                started: step.started_at.map(|at| Moment::new(at, now)),
+                took: match (step.started_at, step.ended_at) {
+                    (Some(began), Some(ended)) => match ended.as_second() - began.as_second() {
+                        ..=0 => "at once".to_owned(),
+                        seconds => super::words::span(seconds),
+                    },
+                    _ => String::new(),
+                },
+            })
+            .collect();
+        Self {
+            id: view.operation.id.to_string(),
+            plan: title(&view.operation.plan),
+            status: plain(progress.status.word()),
+            tone: operation_tone(progress.status),
+            reason: progress.reason.clone().unwrap_or_default(),
+            started: Moment::new(view.operation.started_at, now),
+            may_retry: progress.status == OperationStatus::NeedsAttention,
+            may_cancel: !progress.status.is_over(),
+            done: progress.steps.iter().filter(|step| step.status == StepStatus::Succeeded).count(),
+            steps,
+        }
+    }
+}
+
+/// Shows a host.
+pub(super) async fn show(
+    state: &OperatorState,
+    id: &HostId,
+    status: StatusCode,
+    trouble: Option<String>,
+) -> Result<Response, PageProblem> {
+    let mut shell = Shell::new(state).await?;
+    shell.trouble = trouble;
+    let host = state.host(id).await?;
+    let now = state.clock.now();
+    let operation = state.operation_of(&host).await?;
+    let history = state.hosts.history(id, OperatorState::HISTORY_LINES).await?;
+    let (answer, answer_problem) = match preview(state, &host).await {
+        Ok(preview) => (preview.answer, None),
+        Err(problem) => (String::new(), Some(problem.detail().to_owned())),
+    };
+    let earlier = state.operations.history(id, 10).await?;
+    let earlier = earlier.iter().filter(|view| Some(&view.operation.id) != host.operation.as_ref());
+    let page = HostPage {
+        id: host.id.to_string(),
+        hostname: host.hostname.to_string(),
+        label: host.state.label(),
+        tone: state_tone(host.state, operation.as_ref()),
+        since: Moment::new(host.state_since, now),
+        doing: doing(&host, operation.as_ref()),
+        hint: hint(state, &host).await?,
+        facts: facts(state, &host, now),
+        operation: operation.as_ref().map(|view| OperationPart::new(view, now)),
+        earlier: earlier.map(|view| OperationPart::new(view, now)).collect(),
+        history: history.iter().map(|entry| HistoryRow::new(entry, now)).collect(),
+        answer,
+        answer_problem,
+        may_rebuild: host.state.is_stable(),
+        rebuild: RebuildPart::new(state, &host, &history, now).await?,
+        fingerprint_to_confirm: operation
+            .filter(waits_for_confirmation)
+            .and_then(|_| state.fingerprint_of(&host)),
+        shell,
+    };
+    Ok(render(status, &page))
+}
+
+fn waits_for_confirmation(view: &OperationView) -> bool {
+    let step = view.progress.current_step();
+    step.is_some_and(|step| step.name == "confirm_host_key" && step.status == StepStatus::Waiting)
+}
+
+/// What the person should do now, where it is their turn.
+async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem> {
+    Ok(match host.state {
+        HostState::Registered => "Press Rebuild to install it.".to_owned(),
+        HostState::PxeReady => {
+            let until = state.rebuilds.latest_rebuild(&host.id).await?.map(|rebuild| rebuild.armed_until);
+            let until = until.map(|until| format!(" It is armed until {}.", until.strftime("%H:%M UTC")));
+            format!("Switch the machine on and let it boot from the network.{}", until.unwrap_or_default())
+        }
+        HostState::PxeBooted
+        | HostState::Installing
+        | HostState::Installed
+        | HostState::FirstBoot
+        | HostState::Joining
+        | HostState::Ready
+        | HostState::Failed => String::new(),
+    })
+}
+
+fn facts(state: &OperatorState, host: &Host, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
+    let server_type = state.catalog.server_type(&host.server_type);
+    let unknown = || "not known yet".to_owned();
+    let ago = |at| {
+        let moment = Moment::new(at, now);
+        format!("{} ({} ago)", moment.full, moment.ago)
+    };
+    vec![
+        ("MAC address", host.mac.to_string()),
+        (
+            "Server type",
+            match &server_type {
+                Some(kind) => format!("{} ({})", kind.display_name, host.server_type),
+                None => format!("{} (not in the catalog any more)", host.server_type),
+            },
+        ),
+        ("Disk", server_type.as_ref().map_or_else(unknown, |kind| kind.disk_rule())),
+        ("Address", host.address.map_or_else(unknown, |address| address.to_string())),
+        ("Hardware id", host.hardware_id.clone().unwrap_or_else(unknown)),
+        ("SSH host key", state.fingerprint_of(host).unwrap_or_else(unknown)),
+        ("Registered", ago(host.registered_at)),
+        ("Last installed", host.installed_at.map_or_else(|| "never".to_owned(), ago)),
+    ]
+}
+
+impl HistoryRow {
+    fn new(entry: &HistoryEntry, now: jiff::Timestamp) -> Self {
+        Self {
+            at: Moment::new(entry.at, now),
+            tone: state_tone(entry.to, None),
+            label: entry.to.label(),
+            because: entry.because.clone(),
+        }
+    }
+}
+
+impl RebuildPart {
+    async fn new(
+        state: &OperatorState,
+        host: &Host,
+        history: &[HistoryEntry],
+        now: jiff::Timestamp,
+    ) -> Result<Self, PageProblem> {
+        let server_type = state.catalog.server_type(&host.server_type);
+        let chosen = match &server_type {
+            Some(kind) => state.image_for(kind).await?,
+            None => None,
+        };
+        let name = |image: &crate::domain::image::Image| {
+            format!("{} {}-{} ({})", image.product_name, image.release, image.iso_release, image.id)
+        };
+        let images = state.images.images().await?;
+        Ok(Self {
+            disk_rule: server_type
+                .map_or_else(|| "unknown: its server type is gone".to_owned(), |kind| kind.disk_rule()),
+            mac: host.mac.to_string(),
+            last_seen: last_seen(host, history, now),
+            image: chosen
+                .map_or_else(|| "none yet; add one with `rackseed image add FILE`".to_owned(), |image| name(&image)),
+            images: images.iter().map(|image| (image.id.to_string(), name(image))).collect(),
+        })
+    }
+}
+
+/// When the machine itself last spoke to us.
+fn last_seen(host: &Host, history: &[HistoryEntry], now: jiff::Timestamp) -> String {
+    let spoke = |event| {
+        [HostEvent::BootScriptServed, HostEvent::AnswerServed, HostEvent::InstallReported, HostEvent::PhonedHome]
+            .contains(&event)
+    };
+    let Some(entry) = history.iter().find(|entry| spoke(entry.event)) else {
+        return "never: we have not heard from this MAC address yet".to_owned();
+    };
+    let moment = Moment::new(entry.at, now);
+    let from = host.address.map(|address| format!(" from {address}")).unwrap_or_default();
+    format!("{} ago{from} ({}): {}", moment.ago, moment.full, entry.because)
+}

@@ -1,0 +1,90 @@
+//! What every page has around it: the warning that there is no login, and what is wrong with the catalog.
+
+use askama::Template;
+use axum::{
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
+
+use crate::{
+    domain::catalog::CatalogProblem,
+    http::{OperatorState, problem::Problem},
+    ports::LedgerError,
+};
+
+/// The frame of a page.
+pub(super) struct Shell {
+    /// What is said about the missing login.
+    pub(super) login: String,
+    /// Whether that is dangerous: people beyond this machine can reach the page.
+    pub(super) exposed: bool,
+    /// What is wrong with the catalog.
+    pub(super) problems: Vec<CatalogProblem>,
+    /// The newest row of the live feed that the page has seen.
+    pub(super) newest: i64,
+    /// The token of the page's forms.
+    pub(super) form_token: String,
+    /// What went wrong with the form that was sent, if anything.
+    pub(super) trouble: Option<String>,
+    /// For the addresses of style and script.
+    pub(super) version: &'static str,
+}
+
+impl Shell {
+    /// Looks round. Called before anything of the page is read, so that a change in between is told by the live feed.
+    pub(super) async fn new(state: &OperatorState) -> Result<Self, LedgerError> {
+        let listen = state.listen;
+        let exposed = !listen.ip().to_canonical().is_loopback();
+        let login = if exposed {
+            format!("No login yet, and this page listens on {listen}: whoever reaches that address can wipe machines.")
+        } else {
+            format!("No login yet: this page listens on loopback only ({listen}).")
+        };
+        Ok(Self {
+            login,
+            exposed,
+            problems: state.catalog.status().problems,
+            newest: state.feed.newest_event().await?,
+            form_token: state.form_token.text().to_owned(),
+            trouble: None,
+            version: env!("CARGO_PKG_VERSION"),
+        })
+    }
+}
+
+/// A problem as a page.
+pub(in crate::http) struct PageProblem(pub(super) Problem);
+
+impl<E: Into<Problem>> From<E> for PageProblem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    title: &'a str,
+    detail: &'a str,
+    version: &'static str,
+}
+
+impl IntoResponse for PageProblem {
+    fn into_response(self) -> Response {
+        let status = self.0.status();
+        let page = ProblemPage {
+            title: status.canonical_reason().unwrap_or("Error"),
+            detail: self.0.detail(),
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        render(status, &page)
+    }
+}
+
+/// Renders a page.
+pub(super) fn render(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => Problem::internal(format!("the page cannot be rendered: {error}")).into_response(),
+    }
+}

@@ -1,0 +1,117 @@
+//! What handlers take from a request; what cannot be taken becomes a problem document and not the framework's plain text.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::domain::identity::{HostId, OperationId};
+
+/// A whole body within its route's limit.
+pub(super) struct WholeBody(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for WholeBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Bytes::from_request(request, state).await {
+            Ok(body) => Ok(Self(body)),
+            Err(rejection) => {
+                Err(Problem::new(rejection.status(), format!("the body cannot be read: {}", rejection.body_text())))
+            }
+        }
+    }
+}
+
+/// A JSON body of a person's program. The guard has seen to its type; an empty body is `null`.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let WholeBody(body) = WholeBody::from_request(request, state).await?;
+        let body = if body.is_empty() { b"null" } else { &body[..] };
+        match Json::<T>::from_bytes(body) {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::JsonDataError(error)) => Err(wrong_data(&error.body_text())),
+            Err(rejection) => Err(Problem::new(StatusCode::BAD_REQUEST, rejection.body_text())),
+        }
+    }
+}
+
+/// Names the field where axum does: `Failed to deserialize …: FIELD: invalid type …`.
+fn wrong_data(text: &str) -> Problem {
+    let reason = text.split_once("target type: ").map_or(text, |(_, reason)| reason);
+    match reason.split_once(": ") {
+        Some((field, reason)) if field.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c)) => {
+            Problem::fields(&[(field, reason.to_owned())])
+        }
+        Some(_) | None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
+    }
+}
+
+/// The fields of a form.
+pub(super) struct FormFields(Vec<(String, String)>);
+
+impl FormFields {
+    /// The text of a field; empty when it was not sent.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormFields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Form::from_request(request, state).await {
+            Ok(axum::Form(fields)) => Ok(Self(fields)),
+            Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
+        }
+    }
+}
+
+/// The host of a path. What is no id is the id of no host.
+pub(super) struct HostPath(pub(super) HostId);
+
+impl<S: Send + Sync> FromRequestParts<S> for HostPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no host has this id"))
+    }
+}
+
+/// The operation of a path.
+pub(super) struct OperationPath(pub(super) OperationId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OperationPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = path_id(parts, state).await;
+        id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no operation has this id"))
+    }
+}
+
+async fn path_id<T: std::str::FromStr, S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<T> {
+    let Path(text) = Path::<String>::from_request_parts(parts, state).await.ok()?;
+    text.parse().ok()
+}
+
+/// One field of a query, decoded; absent when the query cannot be read.
+pub(super) fn query_field(query: Option<&str>, name: &str) -> Option<String> {
+    let fields: Vec<(String, String)> =
+        axum::extract::Query::try_from_uri(&format!("/?{}", query?).parse().ok()?).ok()?.0;
+    fields.into_iter().find(|(field, _)| field == name).map(|(_, text)| text)
+}
+
+/// The text of a header, if it is there and is text.
+pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,112 @@
+//! What the operator listener asks, and the questions that its API and its pages share.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::http::StatusCode;
+use data_encoding::BASE32_NOPAD;
+use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
+
+use super::{problem::Problem, request_counts::RequestCounts};
+use crate::{
+    domain::{host::Host, identity::HostId, image::Image, server_type::ServerType},
+    operations::{OperationDesk, OperationView, RebuildDesk},
+    ports::{
+        Catalog, Clock, HostLedger, ImageLibrary, LedgerError, LiveFeed, OperationJournal, RebuildLedger, Secrets,
+        SecretsError, SshKeys,
+    },
+    provisioning::{AnswerDesk, Enrolment},
+};
+
+/// What the operator listener asks.
+#[derive(Clone)]
+pub struct OperatorState {
+    /// Hosts.
+    pub hosts: Arc<dyn HostLedger>,
+    /// Rebuilds.
+    pub rebuilds: Arc<dyn RebuildLedger>,
+    /// Journals.
+    pub journal: Arc<dyn OperationJournal>,
+    /// The live feed.
+    pub feed: Arc<dyn LiveFeed>,
+    /// Server types, templates, scripts.
+    pub catalog: Arc<dyn Catalog>,
+    /// Images.
+    pub images: Arc<dyn ImageLibrary>,
+    /// Spells fingerprints of host keys.
+    pub ssh_keys: Arc<dyn SshKeys>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Registers hosts.
+    pub enrolment: Arc<Enrolment>,
+    /// Previews answers.
+    pub answers: Arc<AnswerDesk>,
+    /// Starts rebuilds.
+    pub rebuild: Arc<RebuildDesk>,
+    /// Shows and moves operations.
+    pub operations: Arc<OperationDesk>,
+    /// Hides the secrets of an answer.
+    pub redact: fn(&str) -> String,
+    /// The address on which the operator listener is bound: every page says whether it is loopback.
+    pub listen: SocketAddr,
+    /// Proves that a form is from a page of ours.
+    pub form_token: FormToken,
+    /// What was asked; one for all listeners.
+    pub requests: Arc<RequestCounts>,
+    /// Ends the event streams when the daemon stops.
+    pub stop: CancellationToken,
+}
+
+/// The token in every form of our pages, made anew at each start of the daemon.
+#[derive(Clone)]
+pub struct FormToken(Arc<str>);
+
+impl FormToken {
+    /// Makes a token of 160 random bits.
+    pub fn new(secrets: &dyn Secrets) -> Result<Self, SecretsError> {
+        Ok(Self(BASE32_NOPAD.encode(&secrets.random_bytes(20)?).into()))
+    }
+
+    /// Its text, for our own pages alone.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a form carries it.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.0.as_bytes().ct_eq(text.as_bytes()).into()
+    }
+}
+
+impl OperatorState {
+    /// How many lines of a host's history are shown. More makes pages longer; nothing is lost from the database by fewer.
+    pub(super) const HISTORY_LINES: u32 = 200;
+
+    /// A host, or the 404 that says that there is none.
+    pub(super) async fn host(&self, id: &HostId) -> Result<Host, Problem> {
+        let host = self.hosts.host(id).await?;
+        host.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no host {id}")))
+    }
+
+    /// The latest operation of a host.
+    pub(super) async fn operation_of(&self, host: &Host) -> Result<Option<OperationView>, LedgerError> {
+        match &host.operation {
+            Some(id) => self.operations.view(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The fingerprint of the host key that a host's installation reported.
+    pub(super) fn fingerprint_of(&self, host: &Host) -> Option<String> {
+        self.ssh_keys.fingerprint(host.ssh_host_key.as_deref()?).ok()
+    }
+
+    /// The image that a host of this type would be installed from: its own, else the newest.
+    pub(super) async fn image_for(&self, server_type: &ServerType) -> Result<Option<Image>, LedgerError> {
+        let images = self.images.images().await?;
+        Ok(match &server_type.image {
+            Some(wanted) => images.into_iter().find(|image| image.id.as_str() == wanted),
+            None => images.into_iter().next(),
+        })
+    }
+}
