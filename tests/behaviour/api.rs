@@ -1,1 +1,7 @@
-//! Behaviour of the room: api.
+//! The interface for programs: what is given, what is refused, and with which sentence.
+
+mod bad_input;
+mod guard;
+mod live_feed;
+mod machines;
+mod routes;

@@ -152,9 +152,7 @@ pub(super) async fn show(
         answer_problem,
         may_rebuild: host.state.is_stable(),
         rebuild: RebuildPart::new(state, &host, &history, now).await?,
-        fingerprint_to_confirm: operation
-            .filter(waits_for_confirmation)
-            .and_then(|_| state.fingerprint_of(&host)),
+        fingerprint_to_confirm: operation.filter(waits_for_confirmation).and_then(|_| state.fingerprint_of(&host)),
         shell,
     };
     Ok(render(status, &page))

@@ -1,0 +1,1 @@
+//! What is wrong is refused with the field and the sentence.

@@ -1,0 +1,1 @@
+//! Other web sites cannot reach the operator listener.

@@ -1,0 +1,222 @@
+//! A whole daemon on loopback with a data folder of its own, an installer ISO like Proxmox's, and the ways in which machines and people
+//! ask it.
+
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use rackseed::{
+    daemon::{Daemon, RunningDaemon, SystemClock},
+    domain::{identity::OperationId, rebuild::TokenPurpose},
+    images::ImageFolder,
+    ports::{Doorbell, RebuildLedger},
+    provisioning::HostKeeper,
+    settings::Settings,
+    store::{KeyFile, Store},
+};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What the ISO has as kernel.
+pub(crate) const KERNEL: &[u8] = b"the kernel of a small installer, long enough to be cut into ranges";
+
+/// A running daemon.
+pub(crate) struct House {
+    pub(crate) daemon: RunningDaemon,
+    pub(crate) folder: TempDir,
+    pub(crate) client: reqwest::Client,
+    settings: Settings,
+}
+
+/// What a request was answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+
+    /// The sentence of a problem document, whose form is checked on the way.
+    pub(crate) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        let problem = self.json();
+        assert_eq!((&problem["status"], &problem["type"]), (&json!(status), &json!("about:blank")));
+        assert!(problem["title"].is_string());
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl House {
+    /// A daemon without an image.
+    pub(crate) async fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings { data_folder: folder.path().join("data"), ..Settings::default() };
+        for catalog in
+            [&mut settings.catalog.answer_templates, &mut settings.catalog.server_types, &mut settings.catalog.ipxe]
+        {
+            *catalog = folder.path().join(&*catalog);
+        }
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        (settings.server.listen, settings.server.boot_listen) = (anywhere, anywhere);
+        settings.server.machine_listen = anywhere;
+        settings.pxe.enabled = false;
+        settings.credentials.root_password_hash = "$6$salt$hash".into();
+        let daemon = Daemon::start(settings.clone()).await.unwrap();
+        let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+        Self { daemon, folder, client, settings }
+    }
+
+    /// A daemon with one image of release 9.2.
+    pub(crate) async fn furnished() -> Self {
+        let house = Self::empty().await;
+        house.add_image().await;
+        house
+    }
+
+    pub(crate) async fn add_image(&self) {
+        let iso = write_iso(self.folder.path());
+        let store = Arc::new(Store::open_shared(&self.settings.data_folder).unwrap());
+        let library = ImageFolder::new(self.settings.data_folder.join("images"), store);
+        #[expect(clippy::disallowed_methods, reason = "the daemon beside has the system's clock")]
+        library.add(&iso, None, Timestamp::now(), &|_| ()).await.unwrap();
+    }
+
+    pub(crate) fn data_folder(&self) -> &Path {
+        &self.settings.data_folder
+    }
+
+    pub(crate) fn server_types_file(&self) -> std::path::PathBuf {
+        self.settings.catalog.server_types.join("server-types.yaml")
+    }
+
+    pub(crate) fn operator(&self, path: &str) -> String {
+        format!("http://{}{path}", self.daemon.operator_address)
+    }
+
+    pub(crate) fn boot(&self, path: &str) -> String {
+        format!("http://{}{path}", self.daemon.boot_address)
+    }
+
+    pub(crate) fn machine(&self, path: &str) -> String {
+        format!("https://rackseed.internal:{}{path}", self.daemon.machine_address.port())
+    }
+
+    /// Asks as an operator.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.client.get(self.operator(path))).await
+    }
+
+    /// Says something as an operator.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.client.post(self.operator(path)).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.client.request(Method::DELETE, self.operator(path))).await
+    }
+
+    /// Registers a host and returns its id.
+    pub(crate) async fn register(&self, hostname: &str, mac: &str) -> String {
+        let body = json!({ "hostname": hostname, "mac": mac, "server_type": "generic-sata" });
+        let answer = self.post("/api/hosts", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Arms a host and returns its operation's id.
+    pub(crate) async fn rebuild(&self, host: &str, hostname: &str) -> String {
+        let answer = self.post(&format!("/api/hosts/{host}/rebuild"), &json!({ "confirm": hostname })).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The state of a host.
+    pub(crate) async fn state(&self, host: &str) -> String {
+        self.get(&format!("/api/hosts/{host}")).await.json()["state"].as_str().unwrap().to_owned()
+    }
+
+    /// A token of a rebuild, as the machine that was offered its boot would have it.
+    pub(crate) async fn token(&self, operation: &str, purpose: TokenPurpose) -> String {
+        let store = Arc::new(Store::open_shared(&self.settings.data_folder).unwrap());
+        let secrets = Arc::new(KeyFile::open(&self.settings.data_folder).unwrap());
+        let operation: OperationId = operation.parse().unwrap();
+        let rebuild = store.rebuild(&operation).await.unwrap().unwrap();
+        let doorbell = Arc::new(Doorbell::default());
+        let keeper = HostKeeper::new(store.clone(), store, secrets, Arc::new(SystemClock), doorbell);
+        keeper.tokens(&rebuild).unwrap().unwrap().token(purpose)
+    }
+
+    /// Boots the machine of a host from the network: both scripts and the whole ISO.
+    pub(crate) async fn boot_machine(&self, mac: &str, operation: &str) -> String {
+        let token = self.token(operation, TokenPurpose::Boot).await;
+        let script = self.boot(&format!("/ipxe/{mac}?b={token}&platform=pcbios&version=2.0.0"));
+        let script = Answer::of(self.client.get(script)).await;
+        assert!(script.text.contains("proxmox-start-auto-installer"), "{}", script.text);
+        let iso = self.client.get(self.boot(&format!("/boot/{token}/installer.iso"))).send().await.unwrap();
+        assert_eq!(iso.status(), 200);
+        iso.bytes().await.unwrap();
+        token
+    }
+
+    /// A client that trusts exactly the daemon's own certificate, and finds it on the machine listener.
+    pub(crate) fn installer(&self) -> reqwest::Client {
+        let pem = fs::read(self.settings.data_folder.join("certificate.pem")).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(config)
+            .resolve("rackseed.internal", self.daemon.machine_address)
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap()
+    }
+}
+
+/// Writes an ISO that is laid out like Proxmox's.
+fn write_iso(folder: &Path) -> std::path::PathBuf {
+    let tree = folder.join("iso-tree");
+    fs::create_dir_all(tree.join("boot")).unwrap();
+    let info = "PRODUCT='pve'\nPRODUCTLONG='Proxmox VE'\nRELEASE='9.2'\nISORELEASE='1'\nISONAME='proxmox-ve'\n";
+    let files: [(&str, &[u8]); 5] = [
+        (".cd-info", info.as_bytes()),
+        ("auto-installer-capable", b""),
+        ("boot/linux26", KERNEL),
+        ("boot/initrd.img", b"the initrd"),
+        ("pve-base.squashfs", &[7; 200_000]),
+    ];
+    for (path, content) in files {
+        fs::write(tree.join(path), content).unwrap();
+    }
+    let iso = folder.join("proxmox-ve_9.2-1.iso");
+    let words = ["-no_rc", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", "PVE"];
+    let uuid = "2024111212345600";
+    let made = Command::new("xorriso")
+        .args(words)
+        .arg(format!("--modification-date={uuid}"))
+        .arg("-o")
+        .args([&iso, &tree])
+        .output()
+        .expect("the tests need xorriso");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    iso
+}
