@@ -82,11 +82,8 @@ impl Daemon {
         }
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, operator_address, &stop)?;
         let requests = Arc::clone(&operator.requests);
-        let machine = MachineState {
-            answers: Arc::clone(&desks.answers),
-            check_in: Arc::clone(&desks.check_in),
-            requests: Arc::clone(&requests),
-        };
+        let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
+        let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
         let boot = BootState { desk: Arc::clone(&desks.boot), requests };
         for (listener, router) in [
             (listeners.operator, operator_router(operator)),
