@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Printer, table};
 use crate::{
@@ -43,28 +44,44 @@ pub(super) async fn run(options: &DemoArguments, printer: &Printer) -> anyhow::R
         start_logging();
     }
     printer.line("Three simulated machines, one real daemon, everything on loopback.\n");
-    let tell = |line: &StoryLine| printer.line(&line.to_string());
     let mut demo = Demo::begin(options.folder.as_deref(), SystemClock.now(), start_daemon).await?;
     if !options.once {
         printer.line(&format!("the dashboard is at {}\n", demo.dashboard()));
     }
+    let shown = tokio::select! {
+        shown = show(&mut demo, options, printer) => shown,
+        pressed = stop_signal() => pressed,
+    };
+    // Also after a failure: the folder goes with the demo.
+    demo.end().await;
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Tells the story, and stays for people unless it was asked for once.
+async fn show(demo: &mut Demo<RunningDaemon>, options: &DemoArguments, printer: &Printer) -> anyhow::Result<()> {
+    let tell = |line: &StoryLine| printer.line(&line.to_string());
     let result = demo.run_until_ready(&tell).await;
     if let Ok(summary) = &result {
         print_summary(summary, printer);
     }
-    if !options.once {
-        if let Err(error) = &result {
-            printer.line(&format!("\n{error}"));
-        }
-        printer.line(&format!("\nThe dashboard stays at {}; Ctrl-C ends the demo.\n", demo.dashboard()));
-        tokio::select! {
-            () = demo.stay(&tell) => {}
-            pressed = tokio::signal::ctrl_c() => pressed?,
-        }
+    if options.once {
+        return Ok(result.map(drop)?);
     }
-    demo.end().await;
-    result?;
-    Ok(ExitCode::SUCCESS)
+    if let Err(error) = &result {
+        printer.line(&format!("\n{error}"));
+    }
+    printer.line(&format!("\nThe dashboard stays at {}; Ctrl-C ends the demo.\n", demo.dashboard()));
+    demo.stay(&tell).await;
+    Ok(())
+}
+
+/// Returns when somebody wants the demo to end.
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// Starts a daemon with the settings of the stage. The image's row goes into the ledger first: its files lie in the library already.

@@ -1,7 +1,7 @@
 //! The demo: a daemon on loopback, three simulated machines, and the story of their rebuild as it happens.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
@@ -16,6 +16,7 @@ use super::{
     DemoStage, MachineEvent, SimulatedFirmware, SimulatedMachine, SimulatedNetwork,
     operator::{FeedRow, HostView, Operator},
 };
+use crate::domain::identity::MacAddress;
 
 /// How long all hosts together may take. They need about ten seconds; a slow machine may need three times as much.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -25,6 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const JOIN_SECONDS: f32 = 0.5;
 /// How long after each other the machines are switched on: the first one then creates the cluster, and the story reads in order.
 const SWITCH_ON_PAUSE: Duration = Duration::from_millis(400);
+/// How many machines stand in the rack of the demo; hosts beyond them wait to be switched on.
+const MOST_MACHINES: usize = 16;
 /// How many lines of the story may wait to be told; a machine waits when nobody reads them.
 const WAITING_LINES: usize = 256;
 
@@ -160,6 +163,8 @@ pub struct Demo<D> {
     // The stage goes last: it takes the folder away in which everything else happens.
     daemon: D,
     operator: Operator,
+    network: SimulatedNetwork,
+    known_cards: BTreeSet<MacAddress>,
     /// Machines that are not switched on yet.
     rack: Vec<SimulatedMachine>,
     machines: JoinSet<()>,
@@ -186,12 +191,27 @@ impl<D: DemoDaemon> Demo<D> {
         let operator = Operator::new(daemon.operator_address()).map_err(DemoError::Operator)?;
         let (tell_machine, told) = mpsc::channel(WAITING_LINES);
         let (tell_feed, feed) = mpsc::channel(WAITING_LINES);
-        let (mut machines, mut rack) = (JoinSet::new(), Vec::new());
+        let (mut machines, mut rack, mut known_cards) = (JoinSet::new(), Vec::new(), BTreeSet::new());
         machines.spawn(operator.clone().watch(tell_feed));
         for (place, role) in CAST.iter().enumerate() {
-            rack.push(machine(role, address(place), &stage, &network)?);
+            let mac: MacAddress = role.mac.parse().map_err(|error| DemoError::Operator(format!("{error}")))?;
+            known_cards.insert(mac);
+            rack.push(machine(role.hostname, mac, role.firmware, place, &stage, &network));
         }
-        Ok(Self { daemon, operator, rack, machines, tell_machine, told, feed, names: BTreeMap::new(), began, stage })
+        Ok(Self {
+            daemon,
+            operator,
+            network,
+            known_cards,
+            rack,
+            machines,
+            tell_machine,
+            told,
+            feed,
+            names: BTreeMap::new(),
+            began,
+            stage,
+        })
     }
 
     /// Where the dashboard is.
@@ -252,10 +272,20 @@ impl<D: DemoDaemon> Demo<D> {
         }
     }
 
-    /// Goes on telling for as long as it is polled.
+    /// Goes on telling for as long as it is polled. For every host that an operator registers now, there is a machine.
     pub async fn stay(&mut self, tell: &(dyn Fn(&StoryLine) + Sync)) {
         loop {
             self.tell_next(tell).await;
+            for host in self.operator.hosts().await.unwrap_or_default() {
+                self.names.insert(host.id.clone(), host.hostname.clone());
+                let place = self.known_cards.len();
+                if place < MOST_MACHINES && self.known_cards.insert(host.mac) {
+                    let firmware =
+                        if place.is_multiple_of(2) { SimulatedFirmware::Bios } else { SimulatedFirmware::Uefi };
+                    self.rack.push(machine(&host.hostname, host.mac, firmware, place, &self.stage, &self.network));
+                }
+            }
+            self.switch_on();
         }
     }
 
@@ -332,21 +362,22 @@ fn address(place: usize) -> Ipv4Addr {
 }
 
 fn machine(
-    role: &Role,
-    address: Ipv4Addr,
+    name: &str,
+    mac: MacAddress,
+    firmware: SimulatedFirmware,
+    place: usize,
     stage: &DemoStage,
     network: &SimulatedNetwork,
-) -> Result<SimulatedMachine, DemoError> {
-    let last = address.octets()[3];
-    Ok(SimulatedMachine {
-        name: role.hostname.to_owned(),
-        mac: role.mac.parse().map_err(|error| DemoError::Operator(format!("{error}")))?,
-        address,
-        firmware: role.firmware,
-        hardware_id: format!("4c4c4544-0035-4810-8051-00000000de{last:02x}"),
+) -> SimulatedMachine {
+    SimulatedMachine {
+        name: name.to_owned(),
+        mac,
+        address: address(place),
+        firmware,
+        hardware_id: format!("4c4c4544-0035-4810-8051-{}", mac.to_string().replace(':', "")),
         daemon: stage.ports,
         network: network.clone(),
         root_password: String::new(),
         ssh_port: stage.ssh_port,
-    })
+    }
 }

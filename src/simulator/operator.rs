@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::web;
+use crate::domain::identity::MacAddress;
 
 /// How long the API may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -19,6 +20,7 @@ const LONGEST_LINE_BYTES: usize = 64 << 10;
 pub(super) struct HostView {
     pub(super) id: String,
     pub(super) hostname: String,
+    pub(super) mac: MacAddress,
     pub(super) state: String,
     pub(super) reason: Option<String>,
     pub(super) operation: Option<OperationView>,

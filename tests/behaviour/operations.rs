@@ -294,6 +294,29 @@ async fn joins_are_made_one_at_a_time() {
 }
 
 #[tokio::test]
+async fn nobody_joins_before_the_first_node_of_a_cluster_is_ready() {
+    let world = RebuildWorld::new();
+    let (first, second) = (world.armed("pve-01", 1).await, world.armed("pve-02", 2).await);
+    // The first one is verified, but the inventory service keeps it from being ready: no member could be found yet.
+    *world.inventory.failures.lock().unwrap() = 1000;
+    let engine = Engine::new(world.world.clone());
+    for _ in 0..60 {
+        for (host, operation) in [&first, &second] {
+            if matches!(engine.advance(operation).await.unwrap(), rackseed::operations::Advance::NotBefore(_)) {
+                world.machine_acts(&world.world, host).await;
+                world.clock.advance(jiff::SignedDuration::from_secs(2));
+            }
+        }
+    }
+    let joins = [1, 2].map(|last| world.nodes.node(std::net::Ipv4Addr::new(10, 0, 0, last)).joins_started);
+    assert_eq!(joins, [1, 0], "the second one would have created a second cluster");
+    *world.inventory.failures.lock().unwrap() = 0;
+    world.run(&world.world, &first.0, &first.1).await.unwrap();
+    world.run(&world.world, &second.0, &second.1).await.unwrap();
+    assert_ready(&world, &second.0, &second.1).await;
+}
+
+#[tokio::test]
 async fn a_waiting_operation_costs_one_look_a_second_and_moves_at_once_when_the_bell_rings() {
     let world = RebuildWorld::new();
     let (host, operation) = world.armed("pve-01", 1).await;
