@@ -122,3 +122,44 @@ fn text(bytes: &[u8]) -> Option<String> {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::dhcp::{Port, parse};
+
+    /// What a recorded server answers to the machine of the recordings.
+    fn answer(name: &str) -> Option<ProbeAnswer> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/packets");
+        let text = fs::read_to_string(folder.join(format!("{name}.hex"))).unwrap();
+        let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let packet = data_encoding::HEXLOWER.decode(digits.as_bytes()).unwrap();
+        read(&packet, Ipv4Addr::LOCALHOST, "52:54:00:f3:00:01".parse().unwrap())
+    }
+
+    #[test]
+    fn the_question_is_one_that_a_pxe_server_answers() {
+        let mac = "02:00:00:00:00:01".parse().unwrap();
+        let request = parse(&discover(mac).unwrap(), Port::Server).unwrap();
+        assert_eq!((request.boot.mac, request.boot.architecture, request.boot.is_ipxe), (mac, 0, false));
+        assert_eq!(request.flags, 0x8000);
+    }
+
+    #[test]
+    fn servers_are_told_apart_by_what_they_offer() {
+        let (lan, rival) = (Ipv4Addr::new(10, 78, 0, 1), Ipv4Addr::new(10, 78, 0, 2));
+        for (name, server, offers_address, is_pxe, boot_file) in [
+            ("ref-lan-dhcp-offer", lan, true, false, None),
+            ("ref-lan-dhcp-offer-with-filename", lan, true, false, Some("wrong.efi")),
+            ("ref-lan-dhcp-offer-with-option60", lan, true, true, None),
+            ("ref-dnsmasq-proxy-uefi-offer", rival, false, true, None),
+            ("ref-proxy-offer-43-direct", rival, false, true, Some("snponly.efi")),
+        ] {
+            let boot_file = boot_file.map(str::to_owned);
+            assert_eq!(answer(name), Some(ProbeAnswer { server, offers_address, is_pxe, boot_file }), "{name}");
+        }
+        assert_eq!(answer("ovmf-x64-pxe-discover"), None);
+    }
+}
