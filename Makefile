@@ -20,7 +20,6 @@ run: compiler
 
 ## Measure speed and size of a release build.
 bench: compiler
-	$(CARGO) build --release
 	$(CARGO) bench --bench figures
 
 fmt:
