@@ -117,7 +117,7 @@ impl Answer {
         if !global.mailto.contains('@') || global.keyboard.is_empty() || global.timezone.is_empty() {
             bail!("mailto, keyboard and timezone are required");
         }
-        if !global.reboot_mode.as_deref().is_none_or(|mode| mode == "reboot") {
+        if global.reboot_mode.as_deref().is_some_and(|mode| mode != "reboot") {
             bail!("this installer only knows to reboot");
         }
         let root_password_hash = match (&global.root_password, &global.root_password_hashed) {
@@ -181,8 +181,7 @@ fn check_fqdn(fqdn: &str) -> anyhow::Result<()> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if labels.len() < 2 || !labels.iter().all(|label| is_label(label)) || labels[0].chars().all(|c| c.is_ascii_digit())
-    {
+    if labels.len() < 2 || !labels.iter().all(is_label) || labels[0].chars().all(|c| c.is_ascii_digit()) {
         bail!("fqdn `{fqdn}` is refused");
     }
     Ok(())
