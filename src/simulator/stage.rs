@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use data_encoding::HEXLOWER;
@@ -36,6 +37,9 @@ const LOADER_VERSION: &[u8] = b"ipxe,1,iPXE,snponly.efi,2.0.0+ (g0ab22),https://
 /// No password has this hash: nobody logs in to simulated nodes with one.
 const NO_PASSWORD_HASH: &str =
     "$6$simulated$......................................................................................";
+/// How often, and with what pauses, the folder is removed until nothing writes there any more.
+const REMOVE_TRIES: u32 = 20;
+const REMOVE_PAUSE: Duration = Duration::from_millis(100);
 /// How often a port is looked for that is free on all addresses of the nodes.
 const PORT_TRIES: usize = 50;
 
@@ -120,9 +124,15 @@ impl DemoStage {
 
 impl Drop for DemoStage {
     fn drop(&mut self) {
-        if !self.is_kept {
-            // What is left is in the system's folder for temporary files.
-            let _ = fs::remove_dir_all(&self.folder);
+        if self.is_kept {
+            return;
+        }
+        // A join that was cut off goes on writing for a moment: it is detached, as on a real node.
+        for _ in 0..REMOVE_TRIES {
+            match fs::remove_dir_all(&self.folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(REMOVE_PAUSE),
+                Ok(()) | Err(_) => return,
+            }
         }
     }
 }
