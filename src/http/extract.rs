@@ -36,6 +36,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let WholeBody(body) = WholeBody::from_request(request, state).await?;
         let body = if body.is_empty() { b"null" } else { &body[..] };
+        // A list would be taken for an object without names.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "send a JSON object, not a list"));
+        }
         match Json::<T>::from_bytes(body) {
             Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::JsonDataError(error)) => Err(wrong_data(&error.body_text())),

@@ -83,9 +83,11 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// Reads a body as JSON, whatever its type says: real installers are not asked for more than they send.
+/// Reads a body as JSON, whatever its type says: real installers are not asked for more than they send. A list would be taken for an
+/// object without names, and an empty one for a report that says nothing.
 fn read<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+    let object = Some(body).filter(|body| body.trim_ascii_start().first() != Some(&b'['));
+    serde_json::from_slice(object.unwrap_or_default()).map_err(|error| {
         let detail = format!("the {what} of this machine cannot be read ({error}); is this an installer for Rackseed?");
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })

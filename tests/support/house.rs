@@ -97,10 +97,6 @@ impl House {
         library.add(&iso, None, Timestamp::now(), &|_| ()).await.unwrap();
     }
 
-    pub(crate) fn data_folder(&self) -> &Path {
-        &self.settings.data_folder
-    }
-
     pub(crate) fn server_types_file(&self) -> std::path::PathBuf {
         self.settings.catalog.server_types.join("server-types.yaml")
     }
