@@ -151,3 +151,25 @@ impl From<OperationRefusal> for Problem {
         Self::new(status, detail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_as_such_wherever_it_is_met() {
+        let full = || LedgerError::DiskFull;
+        let problems: [Problem; 6] = [
+            full().into(),
+            Refusal::Ledger(full()).into(),
+            Refusal::Image(ImageLibraryError::Ledger(full())).into(),
+            EnrolmentError::Ledger(full()).into(),
+            RebuildRefusal::Ledger(full()).into(),
+            OperationRefusal::Ledger(full()).into(),
+        ];
+        for problem in problems {
+            assert_eq!(problem.status(), StatusCode::INSUFFICIENT_STORAGE);
+            assert!(problem.detail().contains("disk"), "{}", problem.detail());
+        }
+    }
+}

@@ -107,6 +107,8 @@ async fn a_person_registers_a_host_and_presses_rebuild_and_the_page_follows_the_
     browser.click("#register").await;
     browser.see("#mac-problem", "is not a MAC address").await;
     browser.picture("2-refused").await;
+    house.register("pve-09", "52:54:00:00:00:09").await;
+    browser.see(".hosts", "pve-09").await;
     browser.fill("#hostname", "pve-01").await;
     browser.fill("#mac", MAC).await;
     browser.click("#register").await;
@@ -138,9 +140,13 @@ async fn a_person_registers_a_host_and_presses_rebuild_and_the_page_follows_the_
     browser.resize(390, 844).await;
     assert_eq!(browser.overflow().await, 0, "nothing reaches beyond the width of a phone");
     browser.picture("7-phone-host").await;
+    browser.open(&house.operator(&format!("/operations/{operation}"))).await;
+    browser.see(".state-line", "2 of 12 steps done").await;
+    browser.picture("7-phone-operation").await;
+    browser.open(&house.operator(&format!("/hosts/{host}"))).await;
     browser.click("#cancel").await;
     browser.see("#state", "failed").await;
-    browser.see(".doing-now", "cancelled by the operator").await;
+    browser.see(".doing-now", "Cancelled by the operator").await;
     browser.open(&house.operator("/")).await;
     browser.see(".hosts", "failed").await;
     for number in 2..5 {

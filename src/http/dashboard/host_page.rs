@@ -185,10 +185,7 @@ async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem>
 fn facts(state: &OperatorState, host: &Host, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
     let server_type = state.catalog.server_type(&host.server_type);
     let unknown = || "not known yet".to_owned();
-    let ago = |at| {
-        let moment = Moment::new(at, now);
-        format!("{} ({} ago)", moment.full, moment.ago)
-    };
+    let full = |at| Moment::new(at, now).full;
     vec![
         ("MAC address", host.mac.to_string()),
         (
@@ -202,8 +199,8 @@ fn facts(state: &OperatorState, host: &Host, now: jiff::Timestamp) -> Vec<(&'sta
         ("Address", host.address.map_or_else(unknown, |address| address.to_string())),
         ("Hardware id", host.hardware_id.clone().unwrap_or_else(unknown)),
         ("SSH host key", state.fingerprint_of(host).unwrap_or_else(unknown)),
-        ("Registered", ago(host.registered_at)),
-        ("Last installed", host.installed_at.map_or_else(|| "never".to_owned(), ago)),
+        ("Registered", full(host.registered_at)),
+        ("Last installed", host.installed_at.map_or_else(|| "never".to_owned(), full)),
     ]
 }
 

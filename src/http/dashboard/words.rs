@@ -34,8 +34,8 @@ impl Moment {
 /// Spells a number of seconds in its largest unit; the script of the pages has the same rule.
 pub(super) fn span(seconds: i64) -> String {
     match seconds {
-        ..=0 => "now".to_owned(),
-        1..=59 => format!("{seconds} s"),
+        // A clock that was set back makes nothing happen in the future.
+        ..=59 => format!("{} s", seconds.max(0)),
         60..=5399 => format!("{} min", seconds / 60),
         5400..=129_599 => format!("{} h", (seconds + 1800) / 3600),
         _ => format!("{} d", (seconds + 43_200) / 86_400),
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_span_is_told_in_its_largest_unit() {
         for (seconds, told) in
-            [(-5, "now"), (0, "now"), (59, "59 s"), (60, "1 min"), (5399, "89 min"), (7200, "2 h"), (259_200, "3 d")]
+            [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (5399, "89 min"), (7200, "2 h"), (259_200, "3 d")]
         {
             assert_eq!(span(seconds), told);
         }

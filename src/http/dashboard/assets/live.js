@@ -13,8 +13,7 @@ let again = false;
 
 // The same rule as `words::span` on the server.
 function span(seconds) {
-  if (seconds <= 0) return "now";
-  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 60) return `${Math.max(0, seconds)} s`;
   if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
   return `${Math.round(seconds / 86400)} d`;
@@ -46,9 +45,8 @@ async function refresh() {
   }
   asking = true;
   try {
-    // The page of a form that was refused has the form's address; its host is what is to be shown.
-    const place = document.querySelector("link[rel=canonical]")?.href || location.href;
-    const answer = await fetch(place, { headers: { Accept: "text/html" }, cache: "no-store" });
+    // Not `location`: the page that a refused form is answered with has the form's address.
+    const answer = await fetch(script.dataset.page, { headers: { Accept: "text/html" }, cache: "no-store" });
     if (answer.ok) takeOver(parser.parseFromString(await answer.text(), "text/html"));
     else if (answer.status === 404) location.assign("/");
   } catch {
