@@ -22,7 +22,7 @@ pub(super) struct DemoArguments {
     #[arg(long)]
     once: bool,
 
-    /// Put everything into this folder and keep it, instead of a temporary one
+    /// Put everything into this new or empty folder and keep it, instead of a temporary one
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

@@ -70,8 +70,8 @@ impl DemoStage {
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let data_folder = folder.join("data");
-        if data_folder.exists() {
-            return Err(io::Error::other(format!("{} holds an earlier demo; name a new folder", folder.display())));
+        if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(io::Error::other(format!("{} is not empty; name a new folder", folder.display())));
         }
         let mut stage = Self {
             settings_file: folder.join("rackseed.yaml"),

@@ -59,12 +59,13 @@ fn the_demo_tells_its_story_and_takes_its_folder_away() {
 }
 
 #[test]
-fn a_folder_that_holds_an_earlier_demo_is_refused() {
+fn a_folder_that_holds_anything_is_refused_and_left_as_it_is() {
     let place = tempfile::tempdir().unwrap();
-    fs::create_dir(place.path().join("data")).unwrap();
+    fs::write(place.path().join("notes"), "mine").unwrap();
     let output = demo(&["--once", "--folder", place.path().to_str().unwrap()]);
     assert!(!output.status.success());
-    assert!(text(&output).contains("holds an earlier demo"), "{}", text(&output));
+    assert!(text(&output).contains("is not empty"), "{}", text(&output));
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 }
 
 #[tokio::test]
