@@ -40,6 +40,14 @@ async fn an_empty_list_tells_the_first_step() {
 }
 
 #[tokio::test]
+async fn a_page_that_others_can_reach_says_so_in_red() {
+    let house = House::listening_on("0.0.0.0:0").await;
+    let page = house.get("/").await.text;
+    let notice = page.split_once("<p class=\"notice bad\"").unwrap().1.split_once("</p>").unwrap().0;
+    assert!(notice.contains("listens on 0.0.0.0:") && notice.contains("can wipe machines"), "{notice}");
+}
+
+#[tokio::test]
 async fn a_host_is_registered_and_rebuilt_with_forms_alone() {
     let house = House::furnished().await;
     let registered =

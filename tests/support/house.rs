@@ -65,6 +65,11 @@ impl Answer {
 impl House {
     /// A daemon without an image.
     pub(crate) async fn empty() -> Self {
+        Self::listening_on("127.0.0.1:0").await
+    }
+
+    /// A daemon whose operator listener has this address.
+    pub(crate) async fn listening_on(operator: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings { data_folder: folder.path().join("data"), ..Settings::default() };
         for catalog in
@@ -72,9 +77,9 @@ impl House {
         {
             *catalog = folder.path().join(&*catalog);
         }
-        let anywhere = "127.0.0.1:0".parse().unwrap();
-        (settings.server.listen, settings.server.boot_listen) = (anywhere, anywhere);
-        settings.server.machine_listen = anywhere;
+        settings.server.listen = operator.parse().unwrap();
+        settings.server.boot_listen = "127.0.0.1:0".parse().unwrap();
+        settings.server.machine_listen = "127.0.0.1:0".parse().unwrap();
         settings.pxe.enabled = false;
         settings.credentials.root_password_hash = "$6$salt$hash".into();
         let daemon = Daemon::start(settings.clone()).await.unwrap();
@@ -102,7 +107,7 @@ impl House {
     }
 
     pub(crate) fn operator(&self, path: &str) -> String {
-        format!("http://{}{path}", self.daemon.operator_address)
+        format!("http://127.0.0.1:{}{path}", self.daemon.operator_address.port())
     }
 
     pub(crate) fn boot(&self, path: &str) -> String {
