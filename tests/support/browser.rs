@@ -1,4 +1,4 @@
-//! Debian's Chromium, driven by chromedriver over the WebDriver protocol (W3C), without a crate for it.
+//! Debian's Chromium, driven by `chromedriver` over the protocol of `WebDriver` (W3C), without a crate for it.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-/// Under this key an element is told (WebDriver §12.1).
+/// Under this key an element is told (the W3C protocol §12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How often is looked for what should appear, every 50 ms.
 const LOOKS: u32 = 200;
