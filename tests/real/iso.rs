@@ -14,17 +14,31 @@ use crate::program::run;
 /// How long building the system may take, in the words of timeout(1): it took one minute on two cores.
 const BUILD_LIMIT: &str = "900";
 
+/// How the names of the folders begin in which systems are kept.
+const SYSTEM_PREFIX: &str = "stand-in-system-";
+
 /// Builds the ISO into a folder.
 pub(crate) fn build(folder: &Path) -> PathBuf {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/stand_in");
-    let system = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stand-in-system-{}", hash(&sources)));
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let system = kept.join(format!("{SYSTEM_PREFIX}{}", hash(&sources)));
     if !system.join("complete").exists() {
+        remove_older(kept);
         eprintln!("building the stand-in system (once per machine, about a minute)");
         eprint!("{}", run(Command::new("timeout").arg(BUILD_LIMIT).arg(sources.join("build-system")).arg(&system)));
     }
     let iso = folder.join("proxmox-ve_9.2-1.iso");
     run(Command::new(sources.join("build-iso")).arg(&system).arg(installer_program()).arg(&iso));
     iso
+}
+
+/// Removes systems that were made from other sources.
+fn remove_older(kept: &Path) {
+    for entry in fs::read_dir(kept).expect("the target folder").flatten() {
+        if entry.file_name().to_string_lossy().starts_with(SYSTEM_PREFIX) {
+            fs::remove_dir_all(entry.path()).expect("an old system that can be removed");
+        }
+    }
 }
 
 /// Builds the stand-in installer and tells where it is: beside the binary of Rackseed, among the examples.
