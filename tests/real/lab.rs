@@ -117,6 +117,12 @@ impl Drop for Lab {
         for namespace in [&self.lan, &self.server] {
             let _ = Command::new("ip").args(["netns", "delete", namespace]).status();
         }
+        // The large files; what tells why something failed stays.
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|kind| kind == "disk" || kind == "iso") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         if std::thread::panicking() {
             eprintln!("logs and captures are in {}", self.folder.display());
         }
