@@ -5,13 +5,7 @@ mod fixture;
 mod journal;
 mod keys;
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::Command,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use rackseed::{
     domain::{
