@@ -4,7 +4,7 @@
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::render;
+use super::{places::line_at, render};
 use crate::{
     domain::{
         answer::AnswerValues,
@@ -28,10 +28,9 @@ const KEBAB_CASE_SINCE: InstallerRelease = InstallerRelease { major: 8, minor: 4
 
 /// Parses a template; the error has its line.
 pub(super) fn parse(template: &str) -> Result<Table, (Option<usize>, String)> {
-    template.parse::<Table>().map_err(|error| {
-        let line = error.span().and_then(|span| template.get(..span.start)).map(|before| before.lines().count().max(1));
-        (line, error.message().to_owned())
-    })
+    template
+        .parse::<Table>()
+        .map_err(|error| (error.span().map(|span| line_at(template, span.start)), error.message().to_owned()))
 }
 
 /// Renders a template to the TOML that leaves.
@@ -57,8 +56,7 @@ pub(super) fn render(template: &str, values: &AnswerValues) -> Result<String, Ca
     if !problems.is_empty() {
         return Err(cannot(problems));
     }
-    to_kebab_case(&mut table);
-    merge(&mut table, values).map_err(|problem| cannot(vec![problem]))?;
+    to_kebab_case(&mut table).and_then(|()| merge(&mut table, values)).map_err(|problem| cannot(vec![problem]))?;
     let file: AnswerFile =
         table.clone().try_into().map_err(|error: toml::de::Error| cannot(vec![error.message().to_owned()]))?;
     let broken = file.check(values.release);
@@ -66,7 +64,7 @@ pub(super) fn render(template: &str, values: &AnswerValues) -> Result<String, Ca
         return Err(cannot(broken));
     }
     if values.release < KEBAB_CASE_SINCE {
-        to_old_dialect(&mut table);
+        to_old_dialect(&mut table).map_err(|problem| cannot(vec![problem]))?;
     }
     let text = toml::to_string(&table).map_err(|error| cannot(vec![error.to_string()]))?;
     // What leaves is read once more, by the same eyes as the installer's.
@@ -79,7 +77,9 @@ fn render_value(key: &str, value: &mut Value, named: &TemplateValues<'_>, proble
         Value::String(template) if template.contains("{{") || template.contains("{%") => {
             match render::text(template, named) {
                 Ok(text) => *template = text,
-                Err((_, rule)) => problems.push(format!("{key}: {rule}")),
+                Err((_, rule)) => problems.push(format!(
+                    "{key}: {rule} in `{template}`; a text may name hostname, fqdn, mac and server_type"
+                )),
             }
         }
         Value::Array(values) => values.iter_mut().for_each(|value| render_value(key, value, named, problems)),
@@ -91,29 +91,33 @@ fn render_value(key: &str, value: &mut Value, named: &TemplateValues<'_>, proble
 }
 
 /// Spells every key of ours in kebab-case; udev keys in filters and MAC addresses in mappings stay as they are.
-fn to_kebab_case(table: &mut Table) {
-    rename_keys(table, &|key| key.replace('_', "-"));
+fn to_kebab_case(table: &mut Table) -> Result<(), String> {
+    rename_keys(table, &|key| key.replace('_', "-"))
 }
 
 /// 8.3 reads `snake_case` in `[global]` and `[disk-setup]` and for the webhook's fingerprint, and kebab-case in `[first-boot]`.
-fn to_old_dialect(table: &mut Table) {
+fn to_old_dialect(table: &mut Table) -> Result<(), String> {
     for section in ["global", "disk-setup", "post-installation-webhook"] {
         if let Some(Value::Table(section)) = table.get_mut(section) {
-            rename_keys(section, &|key| key.replace('-', "_"));
+            rename_keys(section, &|key| key.replace('-', "_"))?;
         }
     }
+    Ok(())
 }
 
-fn rename_keys(table: &mut Table, rename: &impl Fn(&str) -> String) {
+fn rename_keys(table: &mut Table, rename: &impl Fn(&str) -> String) -> Result<(), String> {
     let entries: Vec<_> = std::mem::take(table).into_iter().collect();
     for (key, mut value) in entries {
         if let Value::Table(inner) = &mut value
             && !matches!(key.as_str(), "filter" | "mapping")
         {
-            rename_keys(inner, rename);
+            rename_keys(inner, rename)?;
         }
-        table.insert(rename(&key), value);
+        if table.insert(rename(&key), value).is_some() {
+            return Err(format!("`{key}` is there twice, once with dashes and once with underscores; keep one"));
+        }
     }
+    Ok(())
 }
 
 /// Puts the daemon's own fields in place; a template may not set them.
@@ -121,6 +125,13 @@ fn merge(table: &mut Table, values: &AnswerValues) -> Result<(), String> {
     for (section, key) in [("global", "fqdn"), ("global", "root-password"), ("global", "root-password-hashed")] {
         if table.get(section).and_then(|section| section.get(key)).is_some() {
             return Err(format!("{section}.{key} is the daemon's to set; remove it from the template"));
+        }
+    }
+    for (key, ours) in [("reboot-on-error", Value::from(true)), ("reboot-mode", Value::from("reboot"))] {
+        if table.get("global").and_then(|global| global.get(key)).is_some_and(|value| *value != ours) {
+            return Err(format!(
+                "global.{key} must be {ours}: without its reboot the node never reports; remove the key"
+            ));
         }
     }
     for section in ["disk-setup", "post-installation-webhook", "first-boot"] {
@@ -137,9 +148,11 @@ fn merge(table: &mut Table, values: &AnswerValues) -> Result<(), String> {
     let keys = global.entry("root-ssh-keys").or_insert_with(|| Value::Array(Vec::new()));
     let keys = keys.as_array_mut().ok_or("global.root-ssh-keys must be a list of public keys")?;
     keys.extend(values.root_ssh_keys.iter().map(|key| Value::from(key.as_str())));
-    if values.release >= KEBAB_CASE_SINCE {
-        global.entry("reboot-mode").or_insert_with(|| "reboot".into());
-    }
+    // 8.3 does not know this key, and reboots anyway.
+    match values.release >= KEBAB_CASE_SINCE {
+        true => global.insert("reboot-mode".into(), "reboot".into()),
+        false => global.remove("reboot-mode"),
+    };
     merge_network(section(table, "network")?, values);
     table.insert("disk-setup".into(), disk_setup(values).into());
     let fingerprint = &values.certificate_fingerprint;

@@ -28,10 +28,13 @@ pub(super) fn make_missing(folders: &CatalogFolders) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes it beside its place and moves it there whole: a folder that is half made would count as the operator's.
 fn make(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = folder.with_file_name(format!(".{name}.new"));
+    fs::create_dir_all(&beside)?;
     for (name, text) in files {
-        fs::write(folder.join(name), text)?;
+        fs::write(beside.join(name), text)?;
     }
-    Ok(())
+    fs::rename(beside, folder)
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod built_in;
+mod places;
 mod read;
 mod redact;
 mod render;
@@ -56,13 +57,14 @@ pub struct FolderCatalog {
     clock: Arc<dyn Clock>,
     contents: ArcSwap<Contents>,
     state: Mutex<ReadState>,
+    /// Hash of everything that was read last, so that an event without a change reloads nothing. Held while the files are read, so that of
+    /// two readers the later one also has the last word.
+    seen: Mutex<Option<u64>>,
 }
 
 struct ReadState {
     loaded_at: Timestamp,
     problems: Vec<CatalogProblem>,
-    /// Hash of everything that was read last, so that an event without a change reloads nothing.
-    seen: Option<u64>,
 }
 
 impl FolderCatalog {
@@ -70,24 +72,27 @@ impl FolderCatalog {
     /// be armed) and says what is wrong.
     pub fn open(folders: CatalogFolders, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         built_in::make_missing(&folders)?;
-        let state = Mutex::new(ReadState { loaded_at: clock.now(), problems: Vec::new(), seen: None });
-        let catalog = Self { folders, clock, contents: ArcSwap::default(), state };
+        let state = Mutex::new(ReadState { loaded_at: clock.now(), problems: Vec::new() });
+        let catalog = Self { folders, clock, contents: ArcSwap::default(), state, seen: Mutex::default() };
         catalog.reload();
         Ok(catalog)
     }
 
     /// Reads the folders again. Returns the new status if anything has changed since the last time.
     pub fn reload(&self) -> Option<CatalogStatus> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let files = read::read_files(&self.folders);
-        let seen = files.fingerprint();
-        if state.seen.replace(seen) == Some(seen) {
+        let fingerprint = files.fingerprint();
+        if seen.replace(fingerprint) == Some(fingerprint) {
             return None;
         }
-        match read::check_files(&files) {
+        let checked = read::check_files(&files);
+        // Nobody who asks for the status waits for a slow disk: this lock is held for the swap alone.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match checked {
             Ok(contents) => {
                 self.contents.store(Arc::new(contents));
-                (state.problems, state.loaded_at) = (Vec::new(), self.clock.now());
+                *state = ReadState { loaded_at: self.clock.now(), problems: Vec::new() };
             }
             Err(problems) => state.problems = problems,
         }
@@ -98,8 +103,8 @@ impl FolderCatalog {
 
 impl Catalog for FolderCatalog {
     fn status(&self) -> CatalogStatus {
-        let contents = self.contents.load();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let contents = self.contents.load();
         CatalogStatus {
             loaded_at: state.loaded_at,
             problems: state.problems.clone(),

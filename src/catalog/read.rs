@@ -7,9 +7,10 @@ use std::{
     path::Path,
 };
 
-use super::{CatalogFolders, Contents, answer, render, server_types};
+use super::{CatalogFolders, Contents, answer, places::line_of, render, server_types};
 use crate::domain::{
     answer::AnswerValues,
+    answer_file::AnswerFile,
     catalog::{CatalogProblem, ScriptName, ScriptValues},
     identity::{MacAddress, TemplateName},
     image::{InstallerRelease, OLDEST_INSTALLER},
@@ -18,6 +19,8 @@ use crate::domain::{
 
 /// A larger file is not read.
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
+/// A file with one of these in the wrong folder, or written otherwise, was meant for us.
+const OUR_EXTENSIONS: &[&str] = &["yaml", "yml", "toml", "ipxe", "json"];
 /// The newest dialect that answers are checked in, besides the oldest.
 const NEWEST_INSTALLER: InstallerRelease = InstallerRelease { major: 9, minor: 2 };
 
@@ -98,18 +101,26 @@ fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeM
         };
         match answer::parse(&file.text) {
             Err((line, rule)) => broken(line, rule),
-            Ok(_) => {
-                let renders =
-                    |release| answer::render(&file.text, &sample_values(release)).err().map(|error| error.problems);
-                let mut rules: Vec<_> =
-                    [OLDEST_INSTALLER, NEWEST_INSTALLER].into_iter().filter_map(renders).flatten().collect();
-                rules.dedup();
-                rules.into_iter().for_each(|rule| broken(None, rule));
-            }
+            Ok(_) => broken_rules(&file.text).into_iter().for_each(|rule| broken(line_of(&file.text, &rule), rule)),
         }
         templates.insert(name, file.text.clone());
     }
     templates
+}
+
+/// The rules that a template breaks, in the newest dialect and in the oldest. One that asks for what only newer installers have is good: a
+/// rebuild with an older image is refused before anything is armed.
+fn broken_rules(template: &str) -> Vec<String> {
+    let mut rules: Vec<String> = Vec::new();
+    for release in [NEWEST_INSTALLER, OLDEST_INSTALLER] {
+        let found = answer::render(template, &sample_values(release)).err().map(|error| error.problems);
+        for rule in found.into_iter().flatten().filter(|rule| !AnswerFile::is_of_the_release(rule)) {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+    }
+    rules
 }
 
 fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<ScriptName, String> {
@@ -121,7 +132,7 @@ fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap
             continue;
         };
         for uefi in [false, true] {
-            if let Err((line, rule)) = render::script_text(&file.text, &sample_script_values(uefi)) {
+            if let Err((line, rule)) = render::script_text(&file.text, &sample_script_values(*script, uefi)) {
                 problems.push(CatalogProblem { file: file.name.clone(), line, rule });
                 break;
             }
@@ -151,11 +162,15 @@ fn read_folder(folder: &Path, extension: &str, problems: &mut Vec<CatalogProblem
     let mut files = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // Editors' backups and hidden files (`..data` of mounted maps) are nobody's business.
-        if name.starts_with('.') || path.extension().is_none_or(|found| found != extension) {
+        let shown = format!("{folder_name}/{name}");
+        // Editors' backups, notes and hidden files (`..data` of mounted maps) are nobody's business.
+        let found = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || found != extension {
+            if !name.starts_with('.') && OUR_EXTENSIONS.contains(&found.to_ascii_lowercase().as_str()) {
+                broken(shown, format!("is not read: the files here end in `.{extension}`; rename or remove it"));
+            }
             continue;
         }
-        let shown = format!("{folder_name}/{name}");
         match read_small(&path) {
             Ok(text) => {
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -169,11 +184,16 @@ fn read_folder(folder: &Path, extension: &str, problems: &mut Vec<CatalogProblem
 }
 
 fn read_small(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?.len();
-    if size > LARGEST_FILE_BYTES {
-        return Err(format!("has {size} bytes; at most {LARGEST_FILE_BYTES} are read"));
+    let cannot = |error| format!("cannot be read: {error}");
+    let metadata = fs::metadata(path).map_err(cannot)?;
+    // A pipe would never end.
+    if !metadata.is_file() {
+        return Err("is not a file".into());
     }
-    fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))
+    if metadata.len() > LARGEST_FILE_BYTES {
+        return Err(format!("has {} bytes; at most {LARGEST_FILE_BYTES} are read", metadata.len()));
+    }
+    fs::read_to_string(path).map_err(cannot)
 }
 
 /// Values with which every template must render.
@@ -192,13 +212,19 @@ fn sample_values(release: InstallerRelease) -> AnswerValues {
     }
 }
 
-fn sample_script_values(uefi: bool) -> ScriptValues {
+/// Just the values that the script is given when it is needed.
+fn sample_script_values(script: ScriptName, uefi: bool) -> ScriptValues {
+    let (has_token, has_kernel) = match script {
+        ScriptName::Identify => (true, false),
+        ScriptName::Install => (true, true),
+        ScriptName::Local | ScriptName::Refuse => (false, false),
+    };
     ScriptValues {
         mac: sample_mac(),
         hostname: None,
         boot_url: "http://192.0.2.1:8081".into(),
-        boot_token: Some("token".into()),
-        kernel_command_line: Some("quiet".into()),
+        boot_token: has_token.then(|| "token".into()),
+        kernel_command_line: has_kernel.then(|| "quiet".into()),
         uefi,
         message: "a sample".into(),
     }

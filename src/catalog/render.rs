@@ -1,6 +1,6 @@
 //! Renders text with minijinja: strict, bounded, without includes or any way out.
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
 
 use crate::{
@@ -17,14 +17,30 @@ pub(super) fn text(template: &str, values: impl Serialize) -> Result<String, (Op
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // `none` in a script or an answer is never meant.
+    environment.set_formatter(|output, state, value| match value.is_none() {
+        true => Err(Error::new(ErrorKind::UndefinedError, "this value is not known here")),
+        false => escape_formatter(output, state, value),
+    });
     let mut text = environment
         .render_str(template, minijinja::value::Serde(values))
-        .map_err(|error| (error.line(), error.to_string()))?;
+        .map_err(|error| (error.line(), sentence(&error)))?;
     // The engine drops the last line break of a template, and iPXE does not run a last line without one.
     if template.ends_with('\n') && !text.ends_with('\n') {
         text.push('\n');
     }
     Ok(text)
+}
+
+fn sentence(error: &Error) -> String {
+    error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
+}
+
+/// Whether iPXE would read more in a value than text: settings that it expands, and words that end a command.
+fn is_more_than_text(value: &str) -> bool {
+    value.chars().any(char::is_control)
+        || ["${", "||", "&&"].iter().any(|operator| value.contains(operator))
+        || value.split(' ').any(|word| word == ";" || word.starts_with('#'))
 }
 
 /// Renders a script.
@@ -47,7 +63,7 @@ pub(super) fn script_text(template: &str, values: &ScriptValues) -> Result<Strin
         Some(&values.message),
     ];
     for value in named.into_iter().flatten() {
-        if value.contains(['\n', '\r']) || ["${", "||", "&&"].iter().any(|operator| value.contains(operator)) {
+        if is_more_than_text(value) {
             return Err((None, format!("the value `{}` cannot stand in an iPXE script", value.escape_debug())));
         }
     }

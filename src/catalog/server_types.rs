@@ -46,6 +46,7 @@ impl<'de> Deserialize<'de> for Entries {
 pub(super) fn read(files: &[File], problems: &mut Vec<CatalogProblem>) -> Vec<(ServerType, String, Option<usize>)> {
     let mut found: BTreeMap<ServerTypeName, (ServerType, String, Option<usize>)> = BTreeMap::new();
     for file in files {
+        let problems_before = problems.len();
         let mut broken =
             |line: Option<usize>, rule: String| problems.push(CatalogProblem { file: file.name.clone(), line, rule });
         let parsed: ServerTypesFile = match serde_yaml::from_str(&file.text) {
@@ -55,7 +56,7 @@ pub(super) fn read(files: &[File], problems: &mut Vec<CatalogProblem>) -> Vec<(S
                 continue;
             }
         };
-        let mut lines = EntryLines(&file.text, 0);
+        let mut lines = EntryLines::new(&file.text);
         for (name, mut kind) in parsed.server_types.0 {
             let line = lines.next_line_of(&name);
             kind.name = match name.parse() {
@@ -73,6 +74,13 @@ pub(super) fn read(files: &[File], problems: &mut Vec<CatalogProblem>) -> Vec<(S
             }
             found.insert(kind.name.clone(), (kind, file.name.clone(), line));
         }
+        // Keys that are twice deeper down, two serials of one disk filter for example, are found only by reading without our types.
+        if problems.len() == problems_before
+            && let Err(error) = serde_yaml::from_str::<serde_yaml::Value>(&file.text)
+        {
+            let line = error.location().map(|location| location.line());
+            problems.push(CatalogProblem { file: file.name.clone(), line, rule: error.to_string() });
+        }
     }
     if found.is_empty() && problems.is_empty() {
         problems.push(CatalogProblem {
@@ -84,19 +92,36 @@ pub(super) fn read(files: &[File], problems: &mut Vec<CatalogProblem>) -> Vec<(S
     found.into_values().collect()
 }
 
-/// Finds the lines of entries by their order in the text.
-struct EntryLines<'a>(&'a str, usize);
+/// Finds the lines of entries by their order in the text and their indentation.
+struct EntryLines<'a> {
+    text: &'a str,
+    indentation: usize,
+    done: usize,
+}
 
-impl EntryLines<'_> {
+impl<'a> EntryLines<'a> {
+    fn new(text: &'a str) -> Self {
+        let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let mut content = text.lines().filter(is_content).skip_while(|line| !line.starts_with("server_types"));
+        let indentation = content.nth(1).map(indentation).unwrap_or_default();
+        Self { text, indentation, done: 0 }
+    }
+
     fn next_line_of(&mut self, name: &str) -> Option<usize> {
         let is_it = |line: &str| {
-            line.trim_start()
-                .trim_start_matches(['"', '\''])
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.trim_start_matches(['"', '\'']).starts_with(':'))
+            indentation(line) == self.indentation
+                && line
+                    .trim_start()
+                    .trim_start_matches(['"', '\''])
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
         };
-        let place = self.0.lines().skip(self.1).position(is_it)? + self.1 + 1;
-        self.1 = place;
+        let place = self.text.lines().skip(self.done).position(is_it)? + self.done + 1;
+        self.done = place;
         Some(place)
     }
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }

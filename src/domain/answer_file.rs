@@ -129,30 +129,42 @@ pub struct DiskSetup {
     #[serde(alias = "filter_match")]
     pub filter_match: Option<String>,
     /// Options of ZFS.
-    pub zfs: Option<RaidOptions>,
+    pub zfs: Option<ZfsOptions>,
     /// Options of LVM, for ext4 and XFS.
     pub lvm: Option<LvmOptions>,
     /// Options of BTRFS.
-    pub btrfs: Option<RaidOptions>,
+    pub btrfs: Option<BtrfsOptions>,
 }
 
-/// `[disk-setup.zfs]` and `[disk-setup.btrfs]`.
+/// `[disk-setup.zfs]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RaidOptions {
+pub struct ZfsOptions {
     /// RAID level; required.
     pub raid: Option<String>,
-    /// ZFS sector size exponent.
+    /// Sector size exponent.
     pub ashift: Option<u32>,
-    /// ZFS cache in MiB.
+    /// Cache in MiB.
     #[serde(alias = "arc_max")]
     pub arc_max: Option<u32>,
-    /// ZFS checksum.
+    /// Checksum.
     pub checksum: Option<String>,
     /// Compression.
     pub compress: Option<String>,
-    /// ZFS copies.
+    /// Copies.
     pub copies: Option<u32>,
+    /// Used size in GiB.
+    pub hdsize: Option<f64>,
+}
+
+/// `[disk-setup.btrfs]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BtrfsOptions {
+    /// RAID level; required.
+    pub raid: Option<String>,
+    /// Compression.
+    pub compress: Option<String>,
     /// Used size in GiB.
     pub hdsize: Option<f64>,
 }
@@ -206,5 +218,10 @@ impl AnswerFile {
     /// Returns every rule that this file breaks for an installer of this release, one sentence each with its key.
     pub fn check(&self, release: InstallerRelease) -> Vec<String> {
         answer_rules::check(self, release)
+    }
+
+    /// Whether a problem that `check` returned goes away with a newer installer.
+    pub fn is_of_the_release(problem: &str) -> bool {
+        problem.contains(answer_rules::NEEDS_NEWER)
     }
 }

@@ -305,9 +305,14 @@ impl ScriptAnswer {
     }
 }
 
-/// Keeps a sentence within what a script may hold: printable ASCII, nothing that iPXE expands or takes for an operator.
+/// Keeps a sentence within what a script may hold: printable ASCII, nothing that iPXE expands or takes for an operator or a comment.
 fn printable(message: &str) -> String {
-    message.chars().map(|c| if (c.is_ascii_graphic() && !"$|&{}".contains(c)) || c == ' ' { c } else { '_' }).collect()
+    let safe: String = message
+        .chars()
+        .map(|c| if (c.is_ascii_graphic() && !"$|&{}#".contains(c)) || c == ' ' { c } else { '_' })
+        .collect();
+    // A semicolon that stands alone ends a command.
+    safe.split(' ').map(|word| if word == ";" { "," } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// What a machine gets when not even the catalog can be rendered: its disk, in the way of either firmware.

@@ -13,6 +13,7 @@ pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
     problems.url("server.public_url", &server.public_url, &["http"]);
     problems.url("server.public_machine_url", &server.public_machine_url, &["https"]);
     problems.url("infrastructure.base_url", &settings.infrastructure.base_url, &["http", "https"]);
+    check_listeners(settings, &mut problems);
     problems.private_file("infrastructure.token_file", &settings.infrastructure.token_file);
     check_pxe(&settings.pxe, &mut problems);
     check_proxmox(&settings.proxmox, &mut problems);
@@ -24,6 +25,25 @@ pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
     problems.0
 }
 
+/// Two listeners cannot have one port, unless each has its own address; port 0 is another one every time.
+fn check_listeners(settings: &Settings, problems: &mut Problems) {
+    let server = &settings.server;
+    let listeners = [
+        ("server.listen", server.listen),
+        ("server.boot_listen", server.boot_listen),
+        ("server.machine_listen", server.machine_listen),
+    ];
+    for (place, (path, address)) in listeners.iter().enumerate() {
+        for (other_path, other) in &listeners[..place] {
+            let is_shared = address.port() != 0
+                && address.port() == other.port()
+                && (address.ip() == other.ip() || address.ip().is_unspecified() || other.ip().is_unspecified());
+            problems
+                .rule(path, !is_shared, || format!("`{address}` is taken by {other_path} already; use another port"));
+        }
+    }
+}
+
 fn check_pxe(pxe: &PxeSettings, problems: &mut Problems) {
     problems.rule("pxe.interface", !pxe.enabled || !pxe.interface.is_empty(), || {
         "is needed while pxe.enabled is true: the network interface of the machines, such as eth0 (`ip link` lists them)".into()
@@ -33,6 +53,10 @@ fn check_pxe(pxe: &PxeSettings, problems: &mut Problems) {
     for (path, port) in
         [("pxe.dhcp_port", pxe.dhcp_port), ("pxe.proxy_port", pxe.proxy_port), ("pxe.tftp_port", pxe.tftp_port)]
     {
+        let is_shared =
+            path != "pxe.dhcp_port" && port == pxe.dhcp_port || path == "pxe.tftp_port" && port == pxe.proxy_port;
+        problems
+            .rule(path, !is_shared || port == 0, || format!("{port} is the port of another service; use another one"));
         problems.rule(path, port > 0, || "must be a port between 1 and 65535".into());
     }
 }
@@ -48,14 +72,15 @@ fn check_proxmox(proxmox: &ProxmoxSettings, problems: &mut Problems) {
     let name = &proxmox.cluster_name;
     let is_name = (1..=15).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        && !name.starts_with('-');
-    problems.rule("proxmox.cluster_name", is_name, || "must be 1 to 15 letters, digits and dashes".into());
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    problems.rule("proxmox.cluster_name", is_name, || {
+        "must be 1 to 15 letters, digits and dashes, no dash at either end".into()
+    });
     let key = proxmox.existing_node_ssh_host_key.trim();
-    problems.rule(
-        "proxmox.existing_node_ssh_host_key",
-        key.is_empty() || key.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"),
-        || "is not an Ed25519 host key; take the line in /etc/ssh/ssh_host_ed25519_key.pub of the member".into(),
-    );
+    problems.rule("proxmox.existing_node_ssh_host_key", key.is_empty() || is_ed25519_key(key), || {
+        "is not an Ed25519 host key; take the line in /etc/ssh/ssh_host_ed25519_key.pub of the member".into()
+    });
     problems.rule("proxmox.existing_node_ssh_host_key", proxmox.existing_node.is_empty() || !key.is_empty(), || {
         "is needed with proxmox.existing_node: we trust no host key on first use".into()
     });
@@ -78,6 +103,17 @@ fn check_patience(patience: &PatienceSettings, problems: &mut Problems) {
     for (state, minutes) in patience.by_state() {
         problems.rule(&format!("patience.{state}"), !minutes.is_zero(), || "must be at least one minute".into());
     }
+}
+
+/// `ssh-ed25519 BASE64 [comment]`, where the base64 holds the name again and 32 bytes (RFC 8709).
+fn is_ed25519_key(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let is_key = |text: &str| {
+        data_encoding::BASE64
+            .decode(text.as_bytes())
+            .is_ok_and(|bytes| bytes.len() == 51 && bytes.starts_with(b"\0\0\0\x0bssh-ed25519\0\0\0\x20"))
+    };
+    !line.contains(['\n', '\r']) && words.next() == Some("ssh-ed25519") && words.next().is_some_and(is_key)
 }
 
 fn is_crypt_hash(text: &str) -> bool {
@@ -117,6 +153,9 @@ impl Problems {
             schemes.contains(&url.scheme())
                 && url.host_str().is_some()
                 && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
                 && (may_have_path || (url.path() == "/" && !text.ends_with('/')))
         });
         self.rule(path, text.is_empty() || is_url, || {

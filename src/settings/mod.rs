@@ -4,10 +4,13 @@
 
 mod check;
 mod private_file;
+mod reading;
 mod sections;
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -102,7 +105,11 @@ impl Settings {
 
     /// Reads and checks a settings file.
     pub fn load(path: &Path) -> Result<Self, InvalidSettings> {
-        let text = fs::read_to_string(path).map_err(|error| {
+        // One byte more than is allowed, so that `parse` sees that there is too much.
+        let read = |mut text: String| {
+            File::open(path)?.take(LARGEST_FILE_BYTES as u64 + 1).read_to_string(&mut text).map(|_| text)
+        };
+        let text = read(String::new()).map_err(|error: std::io::Error| {
             InvalidSettings::of_the_file(format!(
                 "{} cannot be read: {error}; `rackseed config example > {}` writes one to begin with",
                 path.display(),
@@ -117,15 +124,16 @@ impl Settings {
     pub fn parse(text: &str, folder: &Path) -> Result<Self, InvalidSettings> {
         if text.len() > LARGEST_FILE_BYTES {
             return Err(InvalidSettings::of_the_file(format!(
-                "the file has {} bytes; at most {LARGEST_FILE_BYTES} are read",
-                text.len()
+                "the file is too large; at most {LARGEST_FILE_BYTES} bytes are read"
             )));
         }
-        let parsed: Option<Self> =
-            serde_yaml::from_str(text).map_err(|error| InvalidSettings::of_the_file(error.to_string()))?;
-        let mut settings = parsed.unwrap_or_default();
+        let (mut settings, mut problems) = reading::read(text).map_err(InvalidSettings::of_the_file)?;
         settings.resolve_paths(folder);
-        let problems = check::check(&settings);
+        // A key that could not be read has its default now, and its own problem already.
+        let found = check::check(&settings);
+        let is_new = |problem: &SettingsProblem| problems.iter().all(|known| known.path != problem.path);
+        let found: Vec<_> = found.into_iter().filter(is_new).collect();
+        problems.extend(found);
         if problems.is_empty() { Ok(settings) } else { Err(InvalidSettings(problems)) }
     }
 
