@@ -59,6 +59,10 @@ fn problem(text: &str, name: &str, key: Option<&str>, error: &str) -> SettingsPr
     // The reader begins with the path as far as it knows it.
     let error =
         error.strip_prefix(&format!("{path}: ")).or_else(|| error.strip_prefix(&format!("{name}: "))).unwrap_or(error);
+    let error = error
+        .replace("expected u16", "expected a whole number from 0 to 65535")
+        .replace("expected path string", "expected a path")
+        .replace("invalid socket address syntax", "is not an address with a port such as 127.0.0.1:8080");
     let place = line_of(text, name, key).map(|line| format!(" (line {line})")).unwrap_or_default();
     SettingsProblem { path, problem: format!("{error}{place}") }
 }

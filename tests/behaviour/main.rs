@@ -15,6 +15,7 @@ mod infrastructure;
 mod operations;
 mod provisioning;
 mod remote_shell;
+mod scripts;
 mod settings;
 mod simulator;
 mod store;
