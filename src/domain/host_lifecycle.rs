@@ -47,6 +47,8 @@ words!(
         PhonedHome = "phoned_home",
         /// The operation begins to bring the node into the cluster.
         JoinStarted = "join_started",
+        /// The cluster lists the node, with a quorum: from here on it counts as a member, whatever becomes of the operation.
+        MembershipVerified = "membership_verified",
         /// Membership, quorum and the removal of the key are verified.
         JoinVerified = "join_verified",
         /// The operation gave up, for the reason that it gives.
@@ -94,6 +96,7 @@ pub const TRANSITIONS: &[Transition] = {
         row(S::Installing, E::InstallReported, S::Installed, "the installer reported the end of the installation"),
         row(S::Installed, E::PhonedHome, S::FirstBoot, "the installed system phoned home"),
         row(S::FirstBoot, E::JoinStarted, S::Joining, "the node is being brought into the cluster"),
+        row(S::Joining, E::MembershipVerified, S::Joining, "the cluster lists the node, with a quorum"),
         row(S::Joining, E::JoinVerified, S::Ready, "membership and quorum are verified and the ephemeral key is gone"),
         // A parked operation may be retried, and a slow machine may report after it was given up: its own token proves that it is
         // the same rebuild, so nothing is lost by believing it.

@@ -89,7 +89,7 @@ pub(super) async fn find_member(world: &World, joining: &Host) -> Result<Option<
         let ready =
             members.filter(|host| host.state == HostState::Ready).find_map(|host| host.address.zip(host.ssh_host_key));
         ready.ok_or_else(|| {
-            StepError::lasting("the cluster has members, but none of them is ready to join through; see their pages")
+            StepError::passing("the cluster has members, but none of them is ready to join through; see their pages")
         })?
     };
     let credential = match &settings.credential {

@@ -1,101 +1,25 @@
 //! What every plan promises, proved by one harness, and what an operator sees of operations.
 
+mod killing_journal;
+
 use std::{
     net::Ipv4Addr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
-use async_trait::async_trait;
-use jiff::Timestamp;
+use killing_journal::{Kill, KillingJournal};
 use rackseed::{
     domain::{
         host_lifecycle::HostState,
         identity::{HostId, OperationId},
-        live_event::NewLiveEvent,
-        operation::{JournalEntry, Operation, OperationStatus, StepStatus},
+        operation::{OperationStatus, StepStatus},
         rebuild::RebuildMarks,
     },
     operations::{Engine, RebuildRefusal, StepKind, plans::PLANS, steps},
-    ports::{LedgerError, OperationJournal, RebuildLedger},
+    ports::{OperationJournal, RebuildLedger},
 };
 
 use crate::support::rebuild_world::{RebuildWorld, image};
-
-/// When a killing journal kills.
-#[derive(Clone, Copy, PartialEq)]
-enum Kill {
-    /// The entry is written, and the engine never hears of it.
-    After,
-    /// The step was done, and its entry is never written: it will be done again.
-    Before,
-}
-
-/// Kills the engine at one append; or, with `every`, once before each append, so that every step runs twice.
-struct KillingJournal {
-    inner: Arc<dyn OperationJournal>,
-    kill: Kill,
-    at: usize,
-    every: bool,
-    appends: AtomicUsize,
-    looks: AtomicUsize,
-}
-
-impl KillingJournal {
-    fn new(inner: Arc<dyn OperationJournal>, kill: Kill, at: usize, every: bool) -> Arc<Self> {
-        Arc::new(Self { inner, kill, at, every, appends: AtomicUsize::new(0), looks: AtomicUsize::new(0) })
-    }
-}
-
-fn killed<T>() -> Result<T, LedgerError> {
-    Err(LedgerError::Database("killed".into()))
-}
-
-#[async_trait]
-impl OperationJournal for KillingJournal {
-    async fn operation(&self, id: &OperationId) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError> {
-        self.inner.operation(id).await
-    }
-
-    async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
-        self.looks.fetch_add(1, Ordering::SeqCst);
-        self.inner.open_operations().await
-    }
-
-    async fn operations_of(&self, host: &HostId, limit: u32) -> Result<Vec<OperationId>, LedgerError> {
-        self.inner.operations_of(host, limit).await
-    }
-
-    async fn append(
-        &self,
-        operation: &OperationId,
-        length: usize,
-        entry: &JournalEntry,
-        feed: Option<&NewLiveEvent>,
-    ) -> Result<(), LedgerError> {
-        let place = self.appends.fetch_add(1, Ordering::SeqCst);
-        let is_now = if self.every { place.is_multiple_of(2) } else { place == self.at };
-        if is_now && self.kill == Kill::Before {
-            return killed();
-        }
-        self.inner.append(operation, length, entry, feed).await?;
-        if is_now { killed() } else { Ok(()) }
-    }
-
-    async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {
-        self.inner.close(operation, now).await
-    }
-
-    async fn take_turn(&self, cluster: &str, operation: &OperationId) -> Result<OperationId, LedgerError> {
-        self.inner.take_turn(cluster, operation).await
-    }
-
-    async fn give_back_turn(&self, operation: &OperationId) -> Result<(), LedgerError> {
-        self.inner.give_back_turn(operation).await
-    }
-}
 
 /// Runs with a killing journal, restarting after every kill, until the operation rests.
 async fn run_with_kills(world: &RebuildWorld, journal: &Arc<KillingJournal>, host: &HostId, operation: &OperationId) {
@@ -346,6 +270,17 @@ async fn a_waiting_operation_costs_one_look_a_second_and_moves_at_once_when_the_
     }
     stop.cancel();
     runner.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_first_member_whose_operation_is_cancelled_still_counts_so_that_no_second_cluster_is_made() {
+    let world = RebuildWorld::new();
+    let (first, operation) = world.armed("pve-01", 1).await;
+    fail_at(&world, "remove_key", &first, &operation).await;
+    world.operations().cancel(&operation).await.unwrap();
+    let second = world.register("pve-02", "52:54:00:00:00:02").await;
+    let refused = world.rebuild_desk(Some(image())).request(&second.id, Some("pve-02"), None).await;
+    assert!(matches!(refused, Err(RebuildRefusal::Member(_))), "{refused:?}");
 }
 
 #[tokio::test]

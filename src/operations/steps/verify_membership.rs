@@ -6,11 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    domain::cluster::read_members,
+    domain::{
+        cluster::read_members,
+        host::HostFacts,
+        host_lifecycle::{HostEvent, HostState},
+    },
     operations::{
         Outcome, Step, StepContext, StepError, StepKind, World,
         cluster_access::{find_member, node_login, run},
     },
+    provisioning::Move,
 };
 
 /// The step.
@@ -60,6 +65,11 @@ impl Step for VerifyMembership {
         }
         if there.as_ref().is_some_and(|there| !there.is_whole(&names)) {
             return Ok(Outcome::NotYet(format!("waiting for the other members to see {name} online and a quorum")));
+        }
+        // Said before the turn goes on: a host that does not know of this member would create a second cluster.
+        if context.host.state == HostState::Joining && !context.host.is_member {
+            let facts = HostFacts { is_member: Some(true), ..HostFacts::default() };
+            world.keeper.apply(&context.host, HostEvent::MembershipVerified, Move { facts, ..Move::default() }).await?;
         }
         // The first node of a cluster can be joined through only when it is ready. Until then the next host would find no member and create
         // a second cluster, so the first one keeps its turn until its operation is over.

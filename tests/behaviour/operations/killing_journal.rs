@@ -1,0 +1,90 @@
+//! A journal that kills the engine.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rackseed::{
+    domain::{
+        identity::{HostId, OperationId},
+        live_event::NewLiveEvent,
+        operation::{JournalEntry, Operation},
+    },
+    ports::{LedgerError, OperationJournal},
+};
+
+/// When a killing journal kills.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Kill {
+    /// The entry is written, and the engine never hears of it.
+    After,
+    /// The step was done, and its entry is never written: it will be done again.
+    Before,
+}
+
+/// Kills the engine at one append; or, with `every`, once before each append, so that every step runs twice.
+pub(super) struct KillingJournal {
+    inner: Arc<dyn OperationJournal>,
+    kill: Kill,
+    at: usize,
+    every: bool,
+    pub(super) appends: AtomicUsize,
+    pub(super) looks: AtomicUsize,
+}
+
+impl KillingJournal {
+    pub(super) fn new(inner: Arc<dyn OperationJournal>, kill: Kill, at: usize, every: bool) -> Arc<Self> {
+        Arc::new(Self { inner, kill, at, every, appends: AtomicUsize::new(0), looks: AtomicUsize::new(0) })
+    }
+}
+
+fn killed<T>() -> Result<T, LedgerError> {
+    Err(LedgerError::Database("killed".into()))
+}
+
+#[async_trait]
+impl OperationJournal for KillingJournal {
+    async fn operation(&self, id: &OperationId) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError> {
+        self.inner.operation(id).await
+    }
+
+    async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.inner.open_operations().await
+    }
+
+    async fn operations_of(&self, host: &HostId, limit: u32) -> Result<Vec<OperationId>, LedgerError> {
+        self.inner.operations_of(host, limit).await
+    }
+
+    async fn append(
+        &self,
+        operation: &OperationId,
+        length: usize,
+        entry: &JournalEntry,
+        feed: Option<&NewLiveEvent>,
+    ) -> Result<(), LedgerError> {
+        let place = self.appends.fetch_add(1, Ordering::SeqCst);
+        let is_now = if self.every { place.is_multiple_of(2) } else { place == self.at };
+        if is_now && self.kill == Kill::Before {
+            return killed();
+        }
+        self.inner.append(operation, length, entry, feed).await?;
+        if is_now { killed() } else { Ok(()) }
+    }
+
+    async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {
+        self.inner.close(operation, now).await
+    }
+
+    async fn take_turn(&self, cluster: &str, operation: &OperationId) -> Result<OperationId, LedgerError> {
+        self.inner.take_turn(cluster, operation).await
+    }
+
+    async fn give_back_turn(&self, operation: &OperationId) -> Result<(), LedgerError> {
+        self.inner.give_back_turn(operation).await
+    }
+}
