@@ -121,7 +121,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 let again = error.may_pass && step.kind() == StepKind::ForwardOnly && self.now < deadline;
-                let retry_at = again.then(|| self.now + signed(pause_after(progress.attempts)));
+                let retry_at = again.then(|| self.world.clock.now() + signed(pause_after(progress.attempts)));
                 self.write(step.name(), JournalEvent::Failed { reason: error.reason, retry_at }).await
             }
         }
