@@ -2,12 +2,14 @@
 
 use std::{
     fs::{self, File},
+    net::Ipv4Addr,
     path::PathBuf,
     process::Command,
     time::Duration,
 };
 
 use crate::{
+    capture::dhcp_packets_from,
     lab::Lab,
     program::{Program, read_log, run, wait_until},
 };
@@ -70,8 +72,13 @@ impl<'a> Machine<'a> {
     }
 
     /// What went over its network card since its last power-on.
-    pub(crate) fn capture(&self) -> PathBuf {
+    fn capture(&self) -> PathBuf {
         self.file(&format!("{}.pcap", self.power_ons))
+    }
+
+    /// When, in seconds of the Unix epoch, a DHCP packet from this server to this machine came since its last power-on.
+    pub(crate) fn dhcp_packets_from(&self, server: Ipv4Addr) -> Vec<u32> {
+        dhcp_packets_from(server, &self.mac, &self.capture())
     }
 
     /// Presses the power button of a machine that is off.

@@ -5,7 +5,6 @@ use std::{thread::sleep, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    capture::dhcp_packets_from,
     iso,
     lab::{Lab, OURS, ROUTER},
     machine::{Firmware, Machine},
@@ -61,11 +60,8 @@ fn an_unarmed_machine_is_offered_nothing(lab: &Lab, machine: &mut Machine<'_>) {
         lab.dhcp_log().lines().any(acknowledged)
     });
     sleep(SILENCE);
-    assert!(
-        !dhcp_packets_from(ROUTER, &machine.capture()).is_empty(),
-        "the capture saw nothing of the foreign DHCP server"
-    );
-    assert_eq!(dhcp_packets_from(OURS, &machine.capture()), Vec::<u32>::new());
+    assert!(!machine.dhcp_packets_from(ROUTER).is_empty(), "the capture saw nothing of the foreign DHCP server");
+    assert_eq!(machine.dhcp_packets_from(OURS), Vec::<u32>::new());
     machine.power_off();
     lab.note("an unarmed machine was offered nothing");
 }
@@ -80,7 +76,7 @@ fn become_ready(lab: &Lab, rackseed: &Rackseed<'_>, machine: &mut Machine<'_>, i
     let host = rackseed.wait_until_ready(id, machine);
 
     let installing = Rackseed::came_into(&host, "installing");
-    let offers = dhcp_packets_from(OURS, &machine.capture());
+    let offers = machine.dhcp_packets_from(OURS);
     assert!(!offers.is_empty(), "the installer came from somewhere else");
     let late = offers.iter().filter(|at| i64::from(**at) > installing + 1).count();
     assert_eq!(late, 0, "the machine was offered something after its answer was served: {offers:?}, {installing}");
@@ -107,7 +103,7 @@ fn the_disk_boots_again(lab: &Lab, rackseed: &Rackseed<'_>, machine: &mut Machin
     machine.power_on();
     let second_boot = machine.wait_until_up();
     assert_ne!(first_boot, second_boot);
-    assert_eq!(dhcp_packets_from(OURS, &machine.capture()), Vec::<u32>::new());
+    assert_eq!(machine.dhcp_packets_from(OURS), Vec::<u32>::new());
     assert_eq!(rackseed.get(&format!("/api/hosts/{id}"))["state"], "ready");
     lab.note(&format!("{} booted its disk again", machine.name));
 }
