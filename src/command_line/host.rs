@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use anyhow::Context;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -40,6 +41,14 @@ pub(super) enum HostVerb {
         /// The image to install; default: that of the server type, else the newest
         #[arg(long, value_name = "IMAGE")]
         image: Option<String>,
+    },
+    /// Change what was chosen for a host: `boot.discovery=direct`, `image=null` takes a choice back
+    Set {
+        /// Its id, name or MAC address
+        host: String,
+        /// `path=value`; a value that reads as JSON is taken as such, else as text
+        #[arg(required = true, value_name = "PATH=VALUE")]
+        choices: Vec<String>,
     },
     /// Remove a host that is not being rebuilt
     Remove {
@@ -92,6 +101,13 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
                 )
             });
         }
+        HostVerb::Set { host, choices } => {
+            let found = client.find_host(host).await?;
+            let body = json!({ "options": patch(choices)? });
+            let path = format!("/api/hosts/{}", text(&found, "id"));
+            let changed = client.ask(Method::PATCH, &path, Some(&body)).await?;
+            printer.print(&changed, || serde_json::to_string_pretty(&changed["options"]).unwrap_or_default());
+        }
         HostVerb::Remove { host } => {
             let found = client.find_host(host).await?;
             client.ask(Method::DELETE, &format!("/api/hosts/{}", text(&found, "id")), None).await?;
@@ -109,6 +125,22 @@ pub(super) async fn run_answer(verb: &AnswerVerb, config: &Path, printer: &Print
     let preview = client.ask(Method::GET, &format!("/api/hosts/{}/answer-preview", text(&found, "id")), None).await?;
     printer.print(&preview, || text(&preview, "answer").to_owned());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes one merge patch of `path=value` words.
+fn patch(choices: &[String]) -> anyhow::Result<Value> {
+    let mut patch = json!({});
+    for choice in choices {
+        let (path, value) =
+            choice.split_once('=').with_context(|| format!("`{choice}` is not of the form path=value"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let mut place = &mut patch;
+        for name in path.split('.') {
+            place = &mut place[name];
+        }
+        *place = value;
+    }
+    Ok(patch)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

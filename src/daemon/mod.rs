@@ -1,9 +1,14 @@
 //! Composition: builds the adapters, gives them to the desks, runs everything in one set of tasks, and stops in order.
 
+mod adapters;
 mod assemble;
 mod certificate;
 mod clock;
+mod cluster;
+mod desks;
 mod logging;
+mod network_boot;
+mod settings_words;
 mod tasks;
 
 use std::{net::SocketAddr, path::Path, time::Duration};

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    hardware::Hardware,
     host_lifecycle::{HostEvent, HostState},
+    host_options::HostOptions,
     identity::{HostId, Hostname, MacAddress, OperationId, ServerTypeName},
 };
 
@@ -39,6 +41,10 @@ pub struct Host {
     pub installed_at: Option<Timestamp>,
     /// Whether we have seen it as a verified member of the cluster since its last rebuild began.
     pub is_member: bool,
+    /// What the operator chose for it beyond its server type.
+    pub options: HostOptions,
+    /// Its hardware, as far as it has been reported.
+    pub hardware: Option<Hardware>,
     /// Its latest operation.
     pub operation: Option<OperationId>,
 }

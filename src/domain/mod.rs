@@ -5,19 +5,26 @@
 
 pub mod answer;
 pub mod answer_file;
+pub mod answer_options;
 mod answer_rules;
+pub mod boot_options;
+pub mod boot_path;
 pub mod boot_request;
+pub mod boot_trace;
 pub mod catalog;
 pub mod change;
 pub mod cluster;
 pub mod firmware;
+pub mod hardware;
 pub mod host;
 pub mod host_lifecycle;
+pub mod host_options;
 pub mod identity;
 pub mod image;
 pub mod installer;
 pub mod live_event;
 pub mod operation;
+pub mod power;
 pub mod rebuild;
 pub mod server_type;
 mod words;

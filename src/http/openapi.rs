@@ -109,6 +109,7 @@ fn schemas() -> Map<String, Value> {
     add::<views::CatalogProblemJson>(&mut schemas);
     add::<views::AnswerPreviewJson>(&mut schemas);
     add::<hosts::NewHostJson>(&mut schemas);
+    add::<hosts::HostChangeJson>(&mut schemas);
     add::<hosts::RebuildJson>(&mut schemas);
     add::<hosts::ConfirmationJson>(&mut schemas);
     let problem = json!({

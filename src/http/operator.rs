@@ -9,7 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{problem::Problem, request_counts::RequestCounts};
 use crate::{
-    domain::{host::Host, identity::HostId, image::Image, server_type::ServerType},
+    domain::{
+        host::Host,
+        identity::{HostId, ImageId},
+        image::Image,
+        server_type::ServerType,
+    },
     operations::{OperationDesk, OperationView, RebuildDesk},
     ports::{
         Catalog, Clock, HostLedger, ImageLibrary, LedgerError, LiveFeed, OperationJournal, RebuildLedger, Secrets,
@@ -101,10 +106,11 @@ impl OperatorState {
         self.ssh_keys.fingerprint(host.ssh_host_key.as_deref()?).ok()
     }
 
-    /// The image that a host of this type would be installed from: its own, else the newest.
-    pub(super) async fn image_for(&self, server_type: &ServerType) -> Result<Option<Image>, LedgerError> {
+    /// The image that a host would be installed from: its own, that of its server type, else the newest.
+    pub(super) async fn image_for(&self, host: &Host, server_type: &ServerType) -> Result<Option<Image>, LedgerError> {
         let images = self.images.images().await?;
-        Ok(match &server_type.image {
+        let wanted = host.options.image.as_ref().map(ImageId::as_str).or(server_type.image.as_deref());
+        Ok(match wanted {
             Some(wanted) => images.into_iter().find(|image| image.id.as_str() == wanted),
             None => images.into_iter().next(),
         })

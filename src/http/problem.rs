@@ -108,6 +108,10 @@ impl From<EnrolmentError> for Problem {
         let detail = error.to_string();
         match error {
             EnrolmentError::Invalid(problems) => Self::fields(&problems),
+            EnrolmentError::InvalidOptions(problems) => {
+                let errors = problems.iter().map(|problem| json!({ "field": problem.path, "detail": problem.rule }));
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, &detail).with("errors", errors.collect())
+            }
             EnrolmentError::Taken(RegisterError::DuplicateMac { .. }) => {
                 Self::new(StatusCode::CONFLICT, &detail).with("errors", json!([{ "field": "mac", "detail": detail }]))
             }

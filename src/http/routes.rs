@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
     response::IntoResponse,
-    routing::{MethodRouter, delete, get, post},
+    routing::{MethodRouter, delete, get, patch, post},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
@@ -176,6 +176,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/hosts", Body::List("Host"), || get(hosts::list)).says("list the hosts"),
     Row::post("/api/hosts", Body::Json("NewHost"), (201, Body::Json("Host")), || post(hosts::register)).says("register a host"),
     Row::get("/api/hosts/{id}", Body::Json("Host"), || get(hosts::show)).says("one host with its history and operation"),
+    Row { takes: Body::Json("HostChange"), gives: (200, Body::Json("Host")), ..Row::new("PATCH", "/api/hosts/{id}", || patch(hosts::change)) }
+        .says("change what was chosen for a host (merge patch)"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/hosts/{id}", || delete(hosts::remove)) }
         .says("remove a host that is not being rebuilt"),
     Row::post("/api/hosts/{id}/rebuild", Body::Json("RebuildRequest"), (202, Body::Json("Operation")), || post(hosts::rebuild))

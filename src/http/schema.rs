@@ -44,6 +44,13 @@ impl Schema for usize {
     }
 }
 
+/// Any object; its form is told by its own documentation.
+impl Schema for Value {
+    fn usage() -> Value {
+        json!({ "type": "object" })
+    }
+}
+
 impl Schema for jiff::Timestamp {
     fn usage() -> Value {
         json!({ "type": "string", "format": "date-time" })

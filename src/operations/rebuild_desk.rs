@@ -11,7 +11,7 @@ use crate::{
         change::OpenedRebuild,
         host::Host,
         host_lifecycle::HostEvent,
-        identity::{HostId, Hostname, OperationId},
+        identity::{HostId, Hostname, ImageId, OperationId},
         image::{Image, OLDEST_INSTALLER},
         operation::Operation,
         rebuild::{Rebuild, RebuildMarks, SealedSecrets},
@@ -121,7 +121,7 @@ impl RebuildDesk {
         })
     }
 
-    /// The server type, the image that will be installed (asked for, of the server type, else the newest), and the template's text.
+    /// The server type, the image that will be installed (asked for, of the host, of the server type, else the newest), and the template's text.
     async fn check(&self, host: &Host, image: Option<&str>) -> Result<(ServerType, Image, String), RebuildRefusal> {
         let server_type = self.catalog.server_type(&host.server_type).ok_or_else(|| {
             RebuildRefusal::NotReady(format!(
@@ -130,7 +130,11 @@ impl RebuildDesk {
             ))
         })?;
         let images = self.images.images().await?;
-        let image = match image.filter(|image| !image.is_empty()).or(server_type.image.as_deref()) {
+        let image = match image
+            .filter(|image| !image.is_empty())
+            .or(host.options.image.as_ref().map(ImageId::as_str))
+            .or(server_type.image.as_deref())
+        {
             Some(name) => images
                 .into_iter()
                 .find(|image| image.id.as_str() == name)

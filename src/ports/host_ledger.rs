@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use super::LedgerError;
 use crate::domain::{
     change::Change,
+    hardware::Hardware,
     host::{HistoryEntry, Host, NewHost},
+    host_options::HostOptions,
     identity::{HostId, Hostname, MacAddress},
     live_event::NewLiveEvent,
 };
@@ -56,6 +58,18 @@ pub trait HostLedger: Send + Sync {
     /// Writes a change in one transaction: the host *where its state is still `from`*, history, live feed, spent token, marks,
     /// opened and ended rebuild. [`LedgerError::Conflict`] when the state is another one, or the token does not exist.
     async fn record(&self, change: &Change) -> Result<Host, LedgerError>;
+
+    /// Keeps what an operator chose for a host and tells the live feed. Returns the host, or `None` when there is none.
+    async fn set_options(
+        &self,
+        id: &HostId,
+        options: &HostOptions,
+        feed: &NewLiveEvent,
+        now: Timestamp,
+    ) -> Result<Option<Host>, LedgerError>;
+
+    /// Keeps what was reported of a host's hardware.
+    async fn set_hardware(&self, id: &HostId, hardware: &Hardware) -> Result<(), LedgerError>;
 
     /// Removes a host with its history, operations and rebuilds. Returns false when there is none, and
     /// [`LedgerError::Conflict`] when it is in a transitional state.

@@ -1,5 +1,6 @@
 //! One small trait for each outside need; each method is one atomic promise.
 
+mod boot_trace;
 mod catalog;
 mod clock;
 mod doorbell;
@@ -14,6 +15,7 @@ mod remote_shell;
 mod secrets;
 mod ssh_keys;
 
+pub use boot_trace::{BootTrace, NoTrace};
 pub use catalog::{CannotRender, Catalog};
 pub use clock::Clock;
 pub use doorbell::Doorbell;

@@ -1,20 +1,18 @@
-//! Decides what a machine boots: the offer, the iPXE script, and the files that the script names.
+//! Decides what a machine boots: the iPXE script, and the files that the script names.
 //!
-//! DHCP decides only whether we speak at all, from memory. Installer or local disk is decided again at the script, from the ledger and
-//! in one transaction; any doubt is the local disk.
+//! DHCP has decided only whether we speak at all. Installer or local disk is decided again here, from the ledger and in one transaction; any
+//! doubt is the local disk.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
 use super::{
     MachineUrls, OwnCertificate,
-    boot_table::BootTable,
     host_keeper::{HostKeeper, KeeperError, Move},
     refusal::{Refusal, RefusalLog},
     tokens::hash_token,
 };
 use crate::{
     domain::{
-        boot_request::{BootOffer, BootRequest, SilenceReason},
         catalog::{ScriptName, ScriptValues},
         firmware::{self, OLDEST_UEFI_IPXE},
         host::Host,
@@ -23,11 +21,8 @@ use crate::{
         image::ImagePart,
         rebuild::{Rebuild, RebuildMarks, TokenPurpose},
     },
-    ports::{Catalog, Clock, HostLedger, ImageLibrary, LedgerError, RebuildLedger, ServedFile},
+    ports::{BootTrace, Catalog, Clock, HostLedger, ImageLibrary, LedgerError, RebuildLedger, ServedFile},
 };
-
-/// The boot file field of a DHCP packet has 128 bytes, the last of them NUL (RFC 2131 §2).
-const LONGEST_BOOT_FILE: usize = 127;
 
 /// What iPXE asks when it wants its script.
 #[derive(Debug, Clone)]
@@ -50,8 +45,6 @@ pub struct ScriptRequest {
 pub struct BootDesk {
     /// Keeps states.
     pub keeper: Arc<HostKeeper>,
-    /// Who is armed.
-    pub boot_table: Arc<BootTable>,
     /// Hosts.
     pub hosts: Arc<dyn HostLedger>,
     /// Rebuilds and tokens.
@@ -68,38 +61,11 @@ pub struct BootDesk {
     pub urls: MachineUrls,
     /// What the installer must pin.
     pub certificate: OwnCertificate,
-    /// The boot files that can be served (TFTP), by name.
-    pub boot_files: Vec<String>,
+    /// Is told what machines fetch.
+    pub trace: Arc<dyn BootTrace>,
 }
 
 impl BootDesk {
-    /// Decides what to offer, from memory alone: called for every DHCP packet, in microseconds.
-    pub fn offer(&self, request: &BootRequest, our: Ipv4Addr) -> BootOffer {
-        let Some(armed) = self.boot_table.armed(request.mac) else {
-            return BootOffer::Silence(SilenceReason::NotArmed);
-        };
-        let now = self.clock.now();
-        if now < armed.armed_from || now >= armed.armed_until {
-            return BootOffer::Silence(SilenceReason::ArmingExpired);
-        }
-        let Some(firmware) = firmware::firmware(request.architecture) else {
-            return BootOffer::Silence(SilenceReason::UnknownArchitecture);
-        };
-        if request.is_ipxe {
-            let url = self.urls.script(our, request.mac, &armed.boot_token);
-            return if url.len() > LONGEST_BOOT_FILE {
-                BootOffer::Silence(SilenceReason::UrlTooLong)
-            } else {
-                BootOffer::Script(url)
-            };
-        }
-        if self.boot_files.iter().any(|file| file == firmware.boot_file) {
-            BootOffer::Loader(firmware)
-        } else {
-            BootOffer::Silence(SilenceReason::NoBootFile)
-        }
-    }
-
     /// Returns an iPXE script for every question, also for wrong ones: what is wrong stands on the machine's console.
     pub async fn script(&self, request: &ScriptRequest) -> String {
         let answer = match request.mac.parse::<MacAddress>() {

@@ -6,6 +6,7 @@ use super::host_keeper::{HostKeeper, KeeperError};
 use crate::{
     domain::{
         host::{Host, NewHost},
+        host_options::OptionProblem,
         identity::{HostId, Hostname, MacAddress, ServerTypeName},
         live_event::{NewLiveEvent, Topic},
     },
@@ -32,6 +33,9 @@ pub enum EnrolmentError {
         /// Its state, for a person.
         label: &'static str,
     },
+    /// Options that break rules, each with its path.
+    #[error("{}", .0.iter().map(|problem| format!("{}: {}", problem.path, problem.rule)).collect::<Vec<_>>().join("; "))]
+    InvalidOptions(Vec<OptionProblem>),
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -79,11 +83,34 @@ impl Enrolment {
         let host =
             NewHost { id: HostId::from_random(random), hostname, mac, server_type, registered_at: self.clock.now() };
         let feed = NewLiveEvent { topic: Topic::Host, host: Some(host.id.clone()), operation: None, message };
-        self.hosts.register(&host, &feed).await.map_err(|error| match error {
+        let host = self.hosts.register(&host, &feed).await.map_err(|error| match error {
             RegisterError::Ledger(error) => EnrolmentError::Ledger(error),
             taken @ (RegisterError::DuplicateMac { .. } | RegisterError::DuplicateHostname { .. }) => {
                 EnrolmentError::Taken(taken)
             }
+        })?;
+        self.show(&host.id).await?;
+        Ok(host)
+    }
+
+    /// Changes what was chosen for a host by a merge patch (RFC 7396). A rebuild that is under way keeps what it began with, apart from how
+    /// the machine boots.
+    pub async fn change_options(&self, id: &HostId, patch: &serde_json::Value) -> Result<Host, EnrolmentError> {
+        let host = self.hosts.host(id).await?.ok_or_else(|| EnrolmentError::Unknown(id.clone()))?;
+        let options = host.options.patched(patch).map_err(EnrolmentError::InvalidOptions)?;
+        let message = format!("the options of {} were changed", host.hostname);
+        let feed = NewLiveEvent { topic: Topic::Host, host: Some(id.clone()), operation: None, message };
+        let changed = self.hosts.set_options(id, &options, &feed, self.clock.now()).await?;
+        let changed = changed.ok_or_else(|| EnrolmentError::Unknown(id.clone()))?;
+        self.show(id).await?;
+        Ok(changed)
+    }
+
+    async fn show(&self, id: &HostId) -> Result<(), EnrolmentError> {
+        self.keeper.show(id).await.map_err(|error| match error {
+            KeeperError::Ledger(error) => EnrolmentError::Ledger(error),
+            KeeperError::Secrets(error) => EnrolmentError::Secrets(error),
+            KeeperError::UnknownHost(_) | KeeperError::Illegal(_) => EnrolmentError::Unknown(id.clone()),
         })
     }
 

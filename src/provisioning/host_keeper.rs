@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::{
-    boot_table::{ArmedHost, BootTable},
+    boot_table::{ArmedHost, BootTable, KnownHost},
     tokens::RebuildTokens,
 };
 use crate::{
@@ -160,6 +160,15 @@ impl HostKeeper {
         Ok(rebuild)
     }
 
+    /// Shows the boot table a host that was registered or whose options were changed, as the ledger has it now.
+    pub async fn show(&self, id: &HostId) -> Result<(), KeeperError> {
+        let _turn = self.publishing.lock().await;
+        match self.hosts.host(id).await? {
+            Some(host) => self.publish(&host).await,
+            None => Ok(()),
+        }
+    }
+
     /// Removes a host that rests in a stable state.
     pub async fn remove(&self, host: &Host) -> Result<bool, KeeperError> {
         let message = format!("{} was removed", host.hostname);
@@ -180,7 +189,14 @@ impl HostKeeper {
     /// Shows the boot table what a host may boot now.
     async fn publish(&self, host: &Host) -> Result<(), KeeperError> {
         let armed = if host.state.boots_installer() { self.armed(host).await? } else { None };
-        self.boot_table.set(host.mac, armed);
+        let known = KnownHost {
+            host: host.id.clone(),
+            hostname: host.hostname.clone(),
+            state: host.state,
+            boot: host.options.boot.clone(),
+            armed,
+        };
+        self.boot_table.set(host.mac, Some(known));
         Ok(())
     }
 
@@ -190,7 +206,6 @@ impl HostKeeper {
             return Ok(None);
         }
         Ok(self.tokens(&rebuild)?.map(|tokens| ArmedHost {
-            host: host.id.clone(),
             boot_token: tokens.token(TokenPurpose::Boot),
             armed_from: rebuild.requested_at,
             armed_until: rebuild.armed_until,

@@ -6,6 +6,7 @@
 
 mod answer_desk;
 mod boot_desk;
+mod boot_offers;
 mod boot_table;
 mod check_in;
 mod enrolment;
@@ -18,7 +19,8 @@ mod watchdog;
 
 pub use answer_desk::{AnswerDesk, AnswerRequest};
 pub use boot_desk::{BootDesk, ScriptRequest};
-pub use boot_table::BootTable;
+pub use boot_offers::BootOffers;
+pub use boot_table::{ArmedHost, BootTable, KnownHost};
 pub use check_in::CheckIn;
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use first_boot_script::FirstBootScript;

@@ -39,6 +39,11 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T
     serde_json::from_str(&text).map_err(|error| LedgerError::Unreadable(format!("column `{column}`: {error}")))
 }
 
+/// Reads a column that holds JSON or nothing.
+pub(super) fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, LedgerError> {
+    if row.get::<_, Option<String>>(column)?.is_none() { Ok(None) } else { json(row, column).map(Some) }
+}
+
 /// Writes a value as JSON.
 pub(super) fn to_json(value: &impl Serialize) -> Result<String, LedgerError> {
     serde_json::to_string(value).map_err(|error| LedgerError::Database(format!("a value cannot be written: {error}")))

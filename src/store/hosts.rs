@@ -7,15 +7,17 @@ use rusqlite::{Connection, Row, params};
 use super::{
     Store,
     change::write_change,
-    columns::{all, execute, first, optional_text, text},
+    columns::{all, execute, first, json, optional_json, optional_text, text, to_json},
     live_feed::tell,
     writer::Write,
 };
 use crate::{
     domain::{
         change::Change,
+        hardware::Hardware,
         host::{HistoryEntry, Host, NewHost},
         host_lifecycle::HostState,
+        host_options::HostOptions,
         identity::{HostId, MacAddress},
         live_event::NewLiveEvent,
     },
@@ -79,6 +81,33 @@ impl HostLedger for Store {
         self.write(move |write| {
             write_change(write, &change)?;
             known_host(write, &change.host)
+        })
+        .await
+    }
+
+    async fn set_options(
+        &self,
+        id: &HostId,
+        options: &HostOptions,
+        feed: &NewLiveEvent,
+        now: Timestamp,
+    ) -> Result<Option<Host>, LedgerError> {
+        let (id, options, feed) = (id.clone(), to_json(options)?, feed.clone());
+        self.write(move |write| {
+            if execute(write, "UPDATE hosts SET options = ?2 WHERE id = ?1", params![id.as_str(), options])? == 0 {
+                return Ok(None);
+            }
+            tell(write, &feed, now)?;
+            find_host(write, &id)
+        })
+        .await
+    }
+
+    async fn set_hardware(&self, id: &HostId, hardware: &Hardware) -> Result<(), LedgerError> {
+        let (id, hardware) = (id.clone(), to_json(hardware)?);
+        self.write(move |write| {
+            execute(write, "UPDATE hosts SET hardware = ?2 WHERE id = ?1", params![id.as_str(), hardware])?;
+            Ok(())
         })
         .await
     }
@@ -151,6 +180,8 @@ fn read_host(row: &Row<'_>) -> Result<Host, LedgerError> {
         registered_at: text(row, "registered_at")?,
         installed_at: optional_text(row, "installed_at")?,
         is_member: row.get("is_member")?,
+        options: json(row, "options")?,
+        hardware: optional_json(row, "hardware")?,
         operation: optional_text(row, "operation")?,
     })
 }

@@ -4,4 +4,5 @@ mod bad_input;
 mod guard;
 mod live_feed;
 mod machines;
+mod options;
 mod routes;

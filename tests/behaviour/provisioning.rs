@@ -45,7 +45,7 @@ impl Machine {
     }
 
     fn offer(&self, architecture: u16, is_ipxe: bool) -> BootOffer {
-        self.world.boot_desk().offer(&BootRequest { mac: MAC.parse().unwrap(), architecture, is_ipxe }, OUR)
+        self.world.boot_offers().offer(&BootRequest { mac: MAC.parse().unwrap(), architecture, is_ipxe }, OUR)
     }
 
     async fn script(&self, token: Option<&str>, platform: &str, version: &str, peer: Ipv4Addr) -> String {
@@ -111,7 +111,7 @@ async fn only_an_armed_machine_is_offered_anything() {
     assert!(url.starts_with(&format!("http://192.0.2.1:8081/ipxe/{MAC}?b=")) && url.len() <= 127, "{url}");
     assert_eq!(machine.offer(11, false), BootOffer::Silence(SilenceReason::UnknownArchitecture));
     let stranger = BootRequest { mac: "52:54:00:00:00:99".parse().unwrap(), architecture: 0, is_ipxe: false };
-    assert_eq!(machine.world.boot_desk().offer(&stranger, OUR), BootOffer::Silence(SilenceReason::NotArmed));
+    assert_eq!(machine.world.boot_offers().offer(&stranger, OUR), BootOffer::Silence(SilenceReason::NotArmed));
 }
 
 #[tokio::test]

@@ -128,6 +128,10 @@ impl House {
         Answer::of(self.client.post(self.operator(path)).json(body)).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.client.patch(self.operator(path)).json(body)).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.client.request(Method::DELETE, self.operator(path))).await
     }

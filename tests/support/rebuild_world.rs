@@ -16,10 +16,11 @@ use rackseed::{
     operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
     ports::{
         ByteStream, Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure,
-        InfrastructureError, LedgerError, OperationJournal, RebuildLedger, ServedFile,
+        InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, ServedFile,
     },
     provisioning::{
-        AnswerDesk, BootDesk, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience, RefusalLog,
+        AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience,
+        RefusalLog,
     },
     remote_shell::Ssh,
     store::{KeyFile, Store},
@@ -158,7 +159,6 @@ impl RebuildWorld {
     pub(crate) fn boot_desk(&self) -> BootDesk {
         BootDesk {
             keeper: self.world.keeper.clone(),
-            boot_table: self.world.keeper.boot_table(),
             hosts: self.store.clone(),
             rebuilds: self.store.clone(),
             catalog: self.catalog.clone(),
@@ -167,7 +167,17 @@ impl RebuildWorld {
             refusals: self.refusals.clone(),
             urls: urls(),
             certificate: certificate(),
+            trace: Arc::new(NoTrace),
+        }
+    }
+
+    pub(crate) fn boot_offers(&self) -> BootOffers {
+        BootOffers {
+            boot_table: self.world.keeper.boot_table(),
+            clock: self.clock.clone(),
+            urls: urls(),
             boot_files: vec!["undionly.kpxe".into(), "snponly.efi".into()],
+            trace: Arc::new(NoTrace),
         }
     }
 

@@ -187,7 +187,7 @@ fn the_domain_knows_no_runtime_socket_file_or_clock() {
 fn operations_take_the_host_keeper_and_no_desk_that_answers_machines() {
     for path in files("src/operations", "rs") {
         let text = fs::read_to_string(&path).unwrap();
-        for desk in ["BootDesk", "CheckIn", "Enrolment", "Watchdog", "BootTable"] {
+        for desk in ["BootDesk", "BootOffers", "CheckIn", "Enrolment", "Watchdog", "BootTable"] {
             assert!(!text.contains(desk) || FROM_PROVISIONING.contains(&desk), "{} uses `{desk}`", name(&path));
         }
     }

@@ -70,6 +70,28 @@ async fn details(state: &OperatorState, id: &HostId) -> Result<Json<HostJson>, P
     Ok(Json(HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), Some(&history))))
 }
 
+described! {
+    /// What is said to change a host.
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub(crate) struct HostChangeJson as "HostChange" {
+        /// A merge patch (RFC 7396) for its options: what is named is changed, `null` takes a choice back.
+        options: serde_json::Value,
+    }
+}
+
+/// Changes what was chosen for a host.
+pub(crate) async fn change(
+    State(state): State<OperatorState>,
+    HostPath(id): HostPath,
+    JsonBody(change): JsonBody<HostChangeJson>,
+) -> Result<Json<HostJson>, Problem> {
+    if change.options.is_object() {
+        state.enrolment.change_options(&id, &change.options).await?;
+    }
+    details(&state, &id).await
+}
+
 /// Removes a host.
 pub(crate) async fn remove(State(state): State<OperatorState>, HostPath(id): HostPath) -> Result<StatusCode, Problem> {
     state.enrolment.remove(&id).await?;
@@ -138,7 +160,7 @@ pub(crate) async fn preview(state: &OperatorState, host: &Host) -> Result<Answer
         let detail = format!("the server type `{}` is not in the catalog any more; see /api/catalog", host.server_type);
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     })?;
-    let release = state.image_for(&server_type).await?.map_or(OLDEST_INSTALLER, |image| image.release);
+    let release = state.image_for(host, &server_type).await?.map_or(OLDEST_INSTALLER, |image| image.release);
     let answer = state.answers.preview(host, &server_type, release);
     let answer = answer.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
     Ok(AnswerPreviewJson {

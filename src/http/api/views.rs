@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     domain::{
@@ -46,6 +47,10 @@ described! {
         registered_at: Timestamp,
         /// When an installer was last given an answer for it.
         installed_at: Option<Timestamp>,
+        /// What was chosen for it beyond its server type.
+        options: Value,
+        /// Its hardware, as far as it has been reported.
+        hardware: Option<Value>,
         /// What happened to it, newest first; only where one host is asked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         history: Option<Vec<HistoryJson>>,
@@ -76,6 +81,8 @@ impl HostJson {
             ssh_host_key_fingerprint: fingerprint,
             registered_at: host.registered_at,
             installed_at: host.installed_at,
+            options: json!(host.options),
+            hardware: host.hardware.as_ref().map(|hardware| json!(hardware)),
             history: history.map(|entries| entries.iter().map(HistoryJson::new).collect()),
             operation: operation.map(OperationJson::new),
         }

@@ -224,7 +224,7 @@ impl RebuildPart {
     ) -> Result<Self, PageProblem> {
         let server_type = state.catalog.server_type(&host.server_type);
         let chosen = match &server_type {
-            Some(kind) => state.image_for(kind).await?,
+            Some(kind) => state.image_for(host, kind).await?,
             None => None,
         };
         let name = |image: &crate::domain::image::Image| {

@@ -1,0 +1,46 @@
+//! Opens what the daemon works on: store, key file, catalog, image library, clock.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::SystemClock;
+use crate::{
+    catalog::{CatalogFolders, FolderCatalog},
+    images::ImageFolder,
+    ports::{BootTrace, Clock, NoTrace},
+    settings::Settings,
+    store::{KeyFile, Store},
+};
+
+/// The adapters.
+pub(super) struct Adapters {
+    pub(super) store: Arc<Store>,
+    pub(super) key_file: Arc<KeyFile>,
+    pub(super) catalog: Arc<FolderCatalog>,
+    pub(super) images: Arc<ImageFolder>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) trace: Arc<dyn BootTrace>,
+}
+
+impl Adapters {
+    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = Arc::new(Store::open(&settings.data_folder)?);
+        let key_file = Arc::new(KeyFile::open(&settings.data_folder)?);
+        let folders = CatalogFolders {
+            answer_templates: settings.catalog.answer_templates.clone(),
+            server_types: settings.catalog.server_types.clone(),
+            ipxe: settings.catalog.ipxe.clone(),
+        };
+        let catalog = FolderCatalog::open(folders, Arc::clone(&clock)).context("cannot make the catalog's folders")?;
+        let images = Arc::new(ImageFolder::new(settings.data_folder.join("images"), store.clone()));
+        match images.clean_up() {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed what interrupted image additions had left"),
+            // Another process may be adding one at this moment.
+            Err(error) => tracing::warn!(%error, "left-overs of image additions were not removed"),
+        }
+        Ok(Self { store, key_file, catalog: Arc::new(catalog), images, clock, trace: Arc::new(NoTrace) })
+    }
+}

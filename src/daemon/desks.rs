@@ -1,0 +1,136 @@
+//! Puts the desks together: what answers machines and people, and what operations may touch.
+
+use std::sync::Arc;
+
+use super::{
+    adapters::Adapters,
+    cluster::{cluster_settings, patience},
+    settings_words::set_path,
+};
+use crate::{
+    infrastructure::InfrastructureService,
+    operations::{ClusterSettings, World},
+    ports::Doorbell,
+    provisioning::{
+        AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, OwnCertificate, RefusalLog,
+    },
+    remote_shell::Ssh,
+    settings::Settings,
+    tftp::BootFiles,
+};
+
+/// What answers machines and people.
+pub(super) struct Desks {
+    pub(super) offers: Arc<BootOffers>,
+    pub(super) boot: Arc<BootDesk>,
+    pub(super) answers: Arc<AnswerDesk>,
+    pub(super) check_in: Arc<CheckIn>,
+    pub(super) enrolment: Arc<Enrolment>,
+    pub(super) world: Arc<World>,
+}
+
+impl Desks {
+    pub(super) fn build(
+        settings: &Settings,
+        adapters: &Adapters,
+        doorbell: &Arc<Doorbell>,
+        urls: &MachineUrls,
+        certificate: &OwnCertificate,
+        boot_files: &BootFiles,
+    ) -> anyhow::Result<Self> {
+        let Adapters { store, key_file, catalog, images, clock, trace } = adapters;
+        let keeper = Arc::new(HostKeeper::new(
+            store.clone(),
+            store.clone(),
+            key_file.clone(),
+            clock.clone(),
+            Arc::clone(doorbell),
+        ));
+        let refusals = Arc::new(RefusalLog::new(store.clone(), clock.clone()));
+        let (cluster, root_ssh_keys) = cluster_settings(settings)?;
+        let boot = BootDesk {
+            keeper: keeper.clone(),
+            hosts: store.clone(),
+            rebuilds: store.clone(),
+            catalog: catalog.clone(),
+            images: images.clone(),
+            clock: clock.clone(),
+            refusals: refusals.clone(),
+            urls: urls.clone(),
+            certificate: certificate.clone(),
+            trace: trace.clone(),
+        };
+        let offers = BootOffers {
+            boot_table: keeper.boot_table(),
+            clock: clock.clone(),
+            urls: urls.clone(),
+            boot_files: boot_files.files.keys().cloned().collect(),
+            trace: trace.clone(),
+        };
+        let answers = AnswerDesk {
+            keeper: keeper.clone(),
+            rebuilds: store.clone(),
+            catalog: catalog.clone(),
+            images: images.clone(),
+            clock: clock.clone(),
+            refusals: refusals.clone(),
+            urls: urls.clone(),
+            certificate: certificate.clone(),
+            domain: settings.proxmox.domain.clone(),
+            root_password_hash: settings.credentials.root_password_hash.clone(),
+            root_ssh_keys,
+        };
+        let check_in = CheckIn {
+            keeper: keeper.clone(),
+            rebuilds: store.clone(),
+            clock: clock.clone(),
+            refusals,
+            urls: urls.clone(),
+            certificate: certificate.clone(),
+        };
+        let enrolment = Enrolment {
+            keeper: keeper.clone(),
+            hosts: store.clone(),
+            catalog: catalog.clone(),
+            secrets: key_file.clone(),
+            clock: clock.clone(),
+        };
+        let world = world(settings, adapters, keeper, cluster)?;
+        Ok(Self {
+            offers: Arc::new(offers),
+            boot: Arc::new(boot),
+            answers: Arc::new(answers),
+            check_in: Arc::new(check_in),
+            enrolment: Arc::new(enrolment),
+            world: Arc::new(world),
+        })
+    }
+}
+
+/// What operations may touch.
+fn world(
+    settings: &Settings,
+    adapters: &Adapters,
+    keeper: Arc<HostKeeper>,
+    cluster: ClusterSettings,
+) -> anyhow::Result<World> {
+    let Adapters { store, key_file, clock, .. } = adapters;
+    let infrastructure = &settings.infrastructure;
+    Ok(World {
+        keeper,
+        hosts: store.clone(),
+        rebuilds: store.clone(),
+        journal: store.clone(),
+        shell: Arc::new(Ssh),
+        ssh_keys: Arc::new(Ssh),
+        secrets: key_file.clone(),
+        infrastructure: Arc::new(InfrastructureService::new(
+            &infrastructure.base_url,
+            set_path(&infrastructure.token_file),
+        )?),
+        clock: clock.clone(),
+        cluster,
+        server_type_map: infrastructure.server_type_map.clone(),
+        patience: patience(settings),
+    })
+}
