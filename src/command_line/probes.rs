@@ -10,8 +10,8 @@ use reqwest::Method;
 
 use super::doctor::{Finding, Verdict};
 use crate::{
-    dhcp::{ProbeAnswer, interface_address, probe},
-    domain::identity::MacAddress,
+    dhcp::{ProbeAnswer, interfaces, place, port_holder, probe},
+    domain::{identity::MacAddress, network::WantedInterface},
     settings::Settings,
     tftp::BootFiles,
 };
@@ -25,14 +25,16 @@ const REACH_LIMIT: Duration = Duration::from_secs(3);
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![clock(), xorriso(), credentials(settings)];
     findings.extend(boot_files(settings));
-    if settings.pxe.enabled {
-        findings.extend(network(settings).await);
+    for wanted in settings.pxe.wanted_interfaces().iter().filter(|_| settings.pxe.enabled) {
+        findings.extend(network(wanted).await);
+        findings.push(match interface(wanted) {
+            Ok(address) => good("network interface", format!("{} has {address}", wanted.name)),
+            Err(detail) => bad("network interface", detail),
+        });
     }
-    findings.push(match interface(settings) {
-        Ok(address) => good("network interface", format!("{} has {address}", settings.pxe.interface)),
-        Err(detail) if settings.pxe.enabled => bad("network interface", detail),
-        Err(_) => good("network interface", "network boot is off (pxe.enabled)".into()),
-    });
+    if !settings.pxe.enabled {
+        findings.push(good("network interface", "network boot is off (pxe.enabled)".into()));
+    }
     let is_running = reach(&format!("http://{}/healthz", settings.server.listen)).await.is_ok();
     findings.push(if is_running {
         good("daemon", format!("answers at http://{}", settings.server.listen))
@@ -101,14 +103,15 @@ fn boot_files(settings: &Settings) -> Vec<Finding> {
     found.chain(files.problems.into_iter().map(|problem| bad("boot file", problem))).collect()
 }
 
-fn interface(settings: &Settings) -> Result<Ipv4Addr, String> {
-    let subnet = Some(&settings.pxe.subnet).filter(|subnet| !subnet.is_empty()).and_then(|subnet| subnet.parse().ok());
-    interface_address(&settings.pxe.interface, subnet).map_err(|error| error.to_string())
+/// Our address on an interface.
+fn interface(wanted: &WantedInterface) -> Result<Ipv4Addr, String> {
+    let place = interfaces().and_then(|present| place(wanted, &present));
+    place.map(|place| place.our).map_err(|error| error.to_string())
 }
 
 /// Asks the network as a booting machine would: who answers beside us?
-async fn network(settings: &Settings) -> Vec<Finding> {
-    let (interface, our) = (settings.pxe.interface.clone(), interface(settings).ok());
+async fn network(wanted: &WantedInterface) -> Vec<Finding> {
+    let (interface, our) = (wanted.name.clone(), interface(wanted).ok());
     let asked = tokio::task::spawn_blocking(move || {
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(std::io::Error::other)?;
@@ -161,7 +164,13 @@ fn ports(settings: &Settings) -> Vec<Finding> {
     let udp = [("DHCP port", pxe.dhcp_port), ("proxy DHCP port", pxe.proxy_port), ("TFTP port", pxe.tftp_port)];
     let udp = udp.into_iter().filter(|_| pxe.enabled).map(|(what, number)| {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, number));
-        port(what, address, UdpSocket::bind(address).map(drop))
+        let bound = UdpSocket::bind(address).map(drop);
+        let is_taken = bound.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+        if is_taken && number == pxe.dhcp_port {
+            let holder = port_holder(Ipv4Addr::UNSPECIFIED, number).unwrap_or_else(|| "another program".into());
+            return good(what, format!("{number} belongs to {holder}; Rackseed listens beside it"));
+        }
+        port(what, address, bound)
     });
     tcp.chain(udp).collect()
 }
@@ -178,9 +187,10 @@ fn port(what: &'static str, address: SocketAddr, bound: std::io::Result<()>) -> 
 
 /// Asks the boot listener by the URL that machines are given.
 async fn public_url(settings: &Settings) -> Finding {
-    let base = match (settings.server.public_url.as_str(), interface(settings)) {
-        ("", Ok(address)) => format!("http://{address}:{}", settings.server.boot_listen.port()),
-        ("", Err(_)) => format!("http://{}", settings.server.boot_listen),
+    let our = settings.pxe.wanted_interfaces().iter().find_map(|wanted| interface(wanted).ok());
+    let base = match (settings.server.public_url.as_str(), our) {
+        ("", Some(address)) => format!("http://{address}:{}", settings.server.boot_listen.port()),
+        ("", None) => format!("http://{}", settings.server.boot_listen),
         (url, _) => url.to_owned(),
     };
     match reach(&format!("{base}/healthz")).await {

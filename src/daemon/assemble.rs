@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     RunningDaemon, adapters::Adapters, certificate::own_certificate, cluster::patience, desks::Desks,
-    network_boot::start_network_boot, settings_words::set, tasks,
+    network_boot::NetworkBoard, network_start::start_network_boot, settings_words::set, tasks,
 };
 use crate::{
     catalog::redact,
@@ -48,13 +48,15 @@ impl Daemon {
         let desks = Desks::build(&settings, &adapters, &doorbell, &urls, &certificate, &boot_files)?;
         desks.world.keeper.restore().await.context("cannot read the hosts")?;
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let network = Arc::new(NetworkBoard::default());
         if settings.pxe.enabled {
             for problem in &boot_files.problems {
                 tracing::error!("{problem}");
             }
-            start_network_boot(&settings, &desks.offers, boot_files, &stop, &mut tasks)?;
+            let board = Arc::clone(&network);
+            start_network_boot(&settings, &desks.offers, boot_files, board, &stop, &mut tasks).await?;
         }
-        let operator = operator_state(&settings, &adapters, &desks, &doorbell, operator_address, &stop)?;
+        let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
         let requests = Arc::clone(&operator.requests);
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
         let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
@@ -129,6 +131,7 @@ fn operator_state(
     adapters: &Adapters,
     desks: &Desks,
     doorbell: &Arc<Doorbell>,
+    network: Arc<NetworkBoard>,
     address: SocketAddr,
     stop: &CancellationToken,
 ) -> anyhow::Result<OperatorState> {
@@ -154,6 +157,7 @@ fn operator_state(
         answers: Arc::clone(&desks.answers),
         rebuild: Arc::new(rebuild),
         operations,
+        network,
         redact,
         listen: address,
         form_token: FormToken::new(adapters.key_file.as_ref())?,

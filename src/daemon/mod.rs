@@ -8,6 +8,7 @@ mod cluster;
 mod desks;
 mod logging;
 mod network_boot;
+mod network_start;
 mod settings_words;
 mod tasks;
 
@@ -25,6 +26,7 @@ use crate::{catalog::CatalogWatch, settings::Settings};
 pub use assemble::Daemon;
 pub use clock::SystemClock;
 pub use logging::start_logging;
+pub use network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp};
 
 /// How long the tasks may take to end after the stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

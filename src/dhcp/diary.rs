@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     time::{Duration, Instant},
 };
 
@@ -45,6 +45,12 @@ impl Diary {
                     tracing::info!(host.mac = %mac, ?port, "offered iPXE its script");
                 }
             }
+        }
+    }
+
+    pub(super) fn strange_relay(&mut self, relay: Ipv4Addr) {
+        if self.offers.spend(Instant::now()) {
+            tracing::warn!(%relay, "a relay asked that is not in pxe.relays; it was not answered");
         }
     }
 

@@ -23,6 +23,7 @@ pub mod identity;
 pub mod image;
 pub mod installer;
 pub mod live_event;
+pub mod network;
 pub mod operation;
 pub mod power;
 pub mod rebuild;

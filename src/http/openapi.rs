@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{hosts, views},
+    api::{hosts, network, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -107,6 +107,9 @@ fn schemas() -> Map<String, Value> {
     add::<views::ImageJson>(&mut schemas);
     add::<views::CatalogJson>(&mut schemas);
     add::<views::CatalogProblemJson>(&mut schemas);
+    add::<network::NetworkJson>(&mut schemas);
+    add::<network::InterfaceJson>(&mut schemas);
+    add::<network::ServiceJson>(&mut schemas);
     add::<views::AnswerPreviewJson>(&mut schemas);
     add::<hosts::NewHostJson>(&mut schemas);
     add::<hosts::HostChangeJson>(&mut schemas);

@@ -17,8 +17,8 @@ use crate::{
     },
     operations::{OperationDesk, OperationView, RebuildDesk},
     ports::{
-        Catalog, Clock, HostLedger, ImageLibrary, LedgerError, LiveFeed, OperationJournal, RebuildLedger, Secrets,
-        SecretsError, SshKeys,
+        Catalog, Clock, HostLedger, ImageLibrary, LedgerError, LiveFeed, NetworkView, OperationJournal, RebuildLedger,
+        Secrets, SecretsError, SshKeys,
     },
     provisioning::{AnswerDesk, Enrolment},
 };
@@ -50,6 +50,8 @@ pub struct OperatorState {
     pub rebuild: Arc<RebuildDesk>,
     /// Shows and moves operations.
     pub operations: Arc<OperationDesk>,
+    /// Where booting machines are answered.
+    pub network: Arc<dyn NetworkView>,
     /// Hides the secrets of an answer.
     pub redact: fn(&str) -> String,
     /// The address on which the operator listener is bound: every page says whether it is loopback.

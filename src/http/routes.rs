@@ -15,7 +15,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{catalog, hosts, operations},
+    api::{catalog, hosts, network, operations},
     boot,
     dashboard::{assets, forms, pages},
     live_events, machine, metrics, openapi,
@@ -194,6 +194,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/images", Body::List("Image"), || get(catalog::images)).says("list the installer images"),
     Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
         .says("what the catalog's folders hold, and what is wrong with them"),
+    Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
     Row::get("/api/openapi.json", Body::Text("application/json"), || get(openapi::serve)).says("this interface as an OpenAPI document"),
     Row::get("/events", Body::Text("text/event-stream"), || get(live_events::events)).asking(&["after"])
         .says("the live feed (server-sent events), resumable by Last-Event-ID"),

@@ -4,7 +4,10 @@ use std::{net::Ipv4Addr, path::Path};
 
 use ipnet::Ipv4Net;
 
-use super::{PatienceSettings, ProxmoxSettings, PxeSettings, Settings, SettingsProblem, read_private_file};
+use super::{
+    PatienceSettings, ProxmoxSettings, PxeSettings, Settings, SettingsProblem, read_private_file,
+    sections::relay_network,
+};
 
 /// Returns everything that is wrong.
 pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
@@ -45,10 +48,16 @@ fn check_listeners(settings: &Settings, problems: &mut Problems) {
 }
 
 fn check_pxe(pxe: &PxeSettings, problems: &mut Problems) {
-    problems.rule("pxe.interface", !pxe.enabled || !pxe.interface.is_empty(), || {
+    problems.rule("pxe.interface", !pxe.enabled || !pxe.interface.is_empty() || !pxe.interfaces.is_empty(), || {
         "is needed while pxe.enabled is true: the network interface of the machines, such as eth0 (`ip link` lists them)".into()
     });
     problems.parsed::<Ipv4Net>("pxe.subnet", &pxe.subnet, "is not an IPv4 network such as 192.0.2.0/24");
+    check_interfaces(pxe, problems);
+    for relay in &pxe.relays {
+        problems.rule("pxe.relays", relay_network(relay).is_some(), || {
+            format!("`{relay}` is not an IPv4 address or network such as 192.0.2.0/24")
+        });
+    }
     problems.rule("pxe.armed_minutes", pxe.armed_minutes > 0, || "must be at least 1".into());
     for (path, port) in
         [("pxe.dhcp_port", pxe.dhcp_port), ("pxe.proxy_port", pxe.proxy_port), ("pxe.tftp_port", pxe.tftp_port)]
@@ -58,6 +67,25 @@ fn check_pxe(pxe: &PxeSettings, problems: &mut Problems) {
         problems
             .rule(path, !is_shared || port == 0, || format!("{port} is the port of another service; use another one"));
         problems.rule(path, port > 0, || "must be a port between 1 and 65535".into());
+    }
+}
+
+/// Two entries for one interface would fight over its ports.
+fn check_interfaces(pxe: &PxeSettings, problems: &mut Problems) {
+    let mut names = vec![pxe.interface.as_str()];
+    for (place, interface) in pxe.interfaces.iter().enumerate() {
+        let path = |key: &str| format!("pxe.interfaces[{place}].{key}");
+        let name = interface.name.as_str();
+        problems.rule(&path("name"), !name.is_empty(), || "is needed: a network interface such as eth0".into());
+        problems.rule(&path("name"), name.is_empty() || !names.contains(&name), || {
+            format!("`{name}` stands there already; give each interface one entry")
+        });
+        names.push(name);
+        problems.parsed::<Ipv4Net>(&path("subnet"), &interface.subnet, "is not an IPv4 network such as 192.0.2.0/24");
+        problems.parsed::<Ipv4Addr>(&path("address"), &interface.address, "is not an IPv4 address");
+        problems.rule(&path("address"), interface.address.is_empty() || interface.subnet.is_empty(), || {
+            "and subnet exclude each other: an address is enough".into()
+        });
     }
 }
 

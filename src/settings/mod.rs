@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use private_file::read_private_file;
 pub use sections::{
     CatalogSettings, CredentialSettings, InfrastructureSettings, JoinSettings, PatienceSettings, ProxmoxSettings,
-    PxeSettings, ServerSettings,
+    PxeInterface, PxeSettings, ServerSettings,
 };
 
 /// A larger settings file is refused before it is parsed.

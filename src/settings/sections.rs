@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::host_lifecycle::HostState;
+use crate::domain::{host_lifecycle::HostState, network::WantedInterface};
 
 /// Declares a section: its fields with their defaults.
 macro_rules! section {
@@ -66,8 +67,14 @@ section!(
         interface: String = String::new(),
         /// Their network, in CIDR form.
         subnet: String = String::new(),
+        /// More interfaces.
+        interfaces: Vec<PxeInterface> = Vec::new(),
+        /// The relays that may ask: addresses and networks in CIDR form. Empty: any.
+        relays: Vec<String> = Vec::new(),
         /// UDP port of DHCP.
         dhcp_port: u16 = 67,
+        /// Whether a DHCP server of this computer has that port, so that it is never taken.
+        dhcp_port_is_shared: bool = false,
         /// UDP port of the PXE boot server.
         proxy_port: u16 = 4011,
         /// UDP port of TFTP.
@@ -80,6 +87,43 @@ section!(
         armed_minutes: u16 = 60,
     }
 );
+
+section!(
+    /// One more interface of booting machines.
+    PxeInterface {
+        /// Its name.
+        name: String = String::new(),
+        /// The machines' network, in CIDR form.
+        subnet: String = String::new(),
+        /// The one address that is served, such as a virtual router's.
+        address: String = String::new(),
+    }
+);
+
+impl PxeSettings {
+    /// Every interface of the section, in its order.
+    pub fn wanted_interfaces(&self) -> Vec<WantedInterface> {
+        let first = PxeInterface { name: self.interface.clone(), subnet: self.subnet.clone(), address: String::new() };
+        let all = std::iter::once(&first).filter(|first| !first.name.is_empty()).chain(&self.interfaces);
+        // What cannot be read was refused with its path when the settings were checked.
+        all.map(|interface| WantedInterface {
+            name: interface.name.clone(),
+            subnet: interface.subnet.parse().ok(),
+            address: interface.address.parse().ok(),
+        })
+        .collect()
+    }
+
+    /// The networks of the relays; a single address is a network of one.
+    pub fn relay_networks(&self) -> Vec<Ipv4Net> {
+        self.relays.iter().filter_map(|relay| relay_network(relay)).collect()
+    }
+}
+
+/// Reads an entry of `pxe.relays`.
+pub(super) fn relay_network(relay: &str) -> Option<Ipv4Net> {
+    relay.parse().ok().or_else(|| relay.parse::<Ipv4Addr>().ok().map(Ipv4Net::from))
+}
 
 section!(
     /// The cluster.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rackseed::{
-    dhcp::{IgnoreReason, Port, interface_address, parse, reply},
+    dhcp::{IgnoreReason, Port, parse, reply},
     domain::{
         boot_request::{BootOffer, SilenceReason},
         firmware::{FIRMWARE, firmware},
@@ -200,17 +200,6 @@ fn ipxe_is_known_by_its_user_class_in_both_spellings_or_by_its_own_option() {
     };
     assert!(is_ipxe(77, b"iPXE") && is_ipxe(77, b"\x04iPXE") && is_ipxe(175, &[0xeb, 3, 2, 0, 0]));
     assert!(!is_ipxe(77, b"gPXE") && !is_ipxe(12, b"iPXE"));
-}
-
-#[test]
-fn our_address_is_that_of_the_interface_within_the_network() {
-    let loopback = "127.0.0.0/8".parse().unwrap();
-    assert_eq!(interface_address("lo", None).unwrap(), Ipv4Addr::LOCALHOST);
-    assert_eq!(interface_address("lo", Some(loopback)).unwrap(), Ipv4Addr::LOCALHOST);
-    let elsewhere = interface_address("lo", Some("192.0.2.0/24".parse().unwrap())).unwrap_err().to_string();
-    assert!(elsewhere.contains("`lo` has no IPv4 address in 192.0.2.0/24"), "{elsewhere}");
-    let unknown = interface_address("none0", None).unwrap_err().to_string();
-    assert!(unknown.contains("no network interface `none0`") && unknown.contains("lo"), "{unknown}");
 }
 
 #[tokio::test]

@@ -3,5 +3,6 @@
 pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod house;
+pub(crate) mod namespaces;
 pub(crate) mod nodes;
 pub(crate) mod rebuild_world;

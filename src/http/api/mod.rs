@@ -2,5 +2,6 @@
 
 pub(super) mod catalog;
 pub(super) mod hosts;
+pub(super) mod network;
 pub(super) mod operations;
 pub(super) mod views;

@@ -58,12 +58,12 @@ pub(super) fn options(packet: &[u8]) -> Vec<(u8, Vec<u8>)> {
 }
 
 /// The value of one option.
-pub(super) fn option(packet: &[u8], wanted: u8) -> Option<Vec<u8>> {
+pub(crate) fn option(packet: &[u8], wanted: u8) -> Option<Vec<u8>> {
     options(packet).into_iter().find(|(code, _)| *code == wanted).map(|(_, data)| data)
 }
 
 /// The same packet with other options.
-pub(super) fn with_options(packet: &[u8], change: impl FnOnce(&mut Vec<(u8, Vec<u8>)>)) -> Vec<u8> {
+pub(crate) fn with_options(packet: &[u8], change: impl FnOnce(&mut Vec<(u8, Vec<u8>)>)) -> Vec<u8> {
     let mut found = options(packet);
     change(&mut found);
     let mut changed = packet[..OPTIONS].to_vec();

@@ -6,11 +6,12 @@ use std::{
 };
 
 use rackseed::{
-    dhcp::{DhcpConfig, DhcpListener},
+    dhcp::{DhcpConfig, DhcpListener, Port, interfaces, place},
     domain::{
         boot_request::{BootOffer, BootRequest, SilenceReason},
         firmware::firmware,
         identity::MacAddress,
+        network::{MeetingPlace, WantedInterface},
     },
 };
 use tokio::{net::UdpSocket, task::JoinHandle, time::timeout};
@@ -32,33 +33,31 @@ struct Rehearsal {
     running: JoinHandle<std::io::Result<()>>,
 }
 
-fn config(dhcp_port: u16, proxy_port: u16) -> DhcpConfig {
-    DhcpConfig {
-        interface: "lo".to_owned(),
-        address: Ipv4Addr::LOCALHOST,
-        dhcp_port,
-        proxy_port,
-        reply_to_source: true,
-    }
+fn config(port: Port, number: u16) -> DhcpConfig {
+    let lo = WantedInterface { name: "lo".to_owned(), subnet: None, address: None };
+    let place = place(&lo, &interfaces().unwrap()).unwrap();
+    DhcpConfig { place, port, number, is_shared: false, relays: Vec::new(), reply_to_source: true }
 }
 
 impl Rehearsal {
     /// Armed for one machine of the recordings, in each of its two lives.
     async fn start() -> Self {
-        let listener = DhcpListener::bind(config(0, 0)).unwrap();
-        let (server, proxy) = listener.ports().unwrap();
+        let [server, proxy] = [Port::Server, Port::Proxy].map(|port| DhcpListener::bind(config(port, 0)).unwrap());
+        let ports = [&server, &proxy].map(|listener| listener.port().unwrap());
         let armed: MacAddress = "52:54:00:f3:00:01".parse().unwrap();
-        let decide = move |request: &BootRequest, our: Ipv4Addr| match firmware(request.architecture) {
+        let decide = move |request: &BootRequest, met: &MeetingPlace| match firmware(request.architecture) {
             _ if request.mac != armed => BootOffer::Silence(SilenceReason::NotArmed),
             None => BootOffer::Silence(SilenceReason::UnknownArchitecture),
-            Some(_) if request.is_ipxe => BootOffer::Script(format!("http://{our}:8081/ipxe/{armed}?b=xyz")),
+            Some(_) if request.is_ipxe => BootOffer::Script(format!("http://{}:8081/ipxe/{armed}?b=xyz", met.our)),
             Some(row) => BootOffer::Loader(row),
         };
         let stop = CancellationToken::new();
-        let running = tokio::spawn(listener.run(decide, stop.clone()));
+        let (server, proxy) = (server.run(decide, stop.clone()), proxy.run(decide, stop.clone()));
+        let running = tokio::spawn(async { tokio::try_join!(server, proxy).map(drop) });
         let machine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let on = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { server: on(server), proxy: on(proxy), machine, stop, running }
+        let [server, proxy] = ports.map(on);
+        Self { server, proxy, machine, stop, running }
     }
 
     async fn ask(&self, packet: &[u8], port: SocketAddr) -> Vec<u8> {
@@ -136,9 +135,9 @@ async fn garbage_and_vanished_senders_never_stop_the_listener() {
 async fn a_port_that_another_server_has_is_an_error_that_says_what_to_do() {
     let other = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let taken = other.local_addr().unwrap().port();
-    for (dhcp_port, proxy_port) in [(taken, 0), (0, taken)] {
-        let error = DhcpListener::bind(config(dhcp_port, proxy_port)).err().unwrap().to_string();
+    for port in [Port::Server, Port::Proxy] {
+        let error = DhcpListener::bind(config(port, taken)).err().unwrap().to_string();
         assert!(error.contains(&format!("UDP port {taken} cannot be used")), "{error}");
-        assert!(error.contains("ss -ulpn") && error.contains("stop that one"), "{error}");
+        assert!(error.contains("ss -ulpn") && error.contains("in that program"), "{error}");
     }
 }
