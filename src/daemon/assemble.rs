@@ -118,7 +118,8 @@ impl Listeners {
             operator: HttpListener::bind(server.listen, None).await.with_context(|| cannot("listen", server.listen))?,
             boot: HttpListener::bind(server.boot_listen, None)
                 .await
-                .with_context(|| cannot("boot_listen", server.boot_listen))?,
+                .with_context(|| cannot("boot_listen", server.boot_listen))?
+                .sending_files(),
             machine: HttpListener::bind(server.machine_listen, Some(tls))
                 .await
                 .with_context(|| cannot("machine_listen", server.machine_listen))?,

@@ -7,7 +7,10 @@ use axum::{
 };
 
 use super::{BootState, connection::Connection, extract::query_field, problem::Problem, ranges};
-use crate::{domain::image::ImagePart, provisioning::ScriptRequest};
+use crate::{
+    domain::image::ImagePart,
+    provisioning::{InstallerFile, ScriptRequest},
+};
 
 /// Always a valid script with status 200: what is wrong stands on the machine's console.
 pub(super) async fn script(
@@ -39,6 +42,6 @@ pub(super) async fn file(
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "an installer has no such file");
     let Path((token, name)) = path.map_err(|_| nothing())?;
     let part = ImagePart::ALL.iter().find(|part| part.file_name() == name).ok_or_else(nothing)?;
-    let file = state.desk.file(&token, *part, ends.peer, ends.our).await?;
-    ranges::serve(&method, &headers, file.as_ref())
+    let InstallerFile { mac, file } = state.desk.file(&token, *part, ends.peer, ends.our).await?;
+    ranges::serve(&method, &headers, &file, move |transfer| state.desk.fetched(mac, *part, transfer))
 }

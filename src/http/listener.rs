@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::connection::Connection;
+use super::{boot_connection, connection::Connection};
 
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,9 @@ pub struct Limits {
     pub head: Duration,
     /// How long a peer that says nothing more, not even to the kernel, keeps its connection.
     pub silence: Duration,
+    /// How long a machine that takes nothing more of a file keeps its connection. Firmware and iPXE pause for seconds at most; longer
+    /// keeps a place for machines that were switched off.
+    pub stall: Duration,
     /// How long open connections may go on after the stop.
     pub stop: Duration,
 }
@@ -46,6 +49,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
             silence: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
             stop: Duration::from_secs(2),
         }
     }
@@ -58,18 +62,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct HttpListener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
+    sends_files: bool,
     limits: Limits,
 }
 
 impl HttpListener {
     /// Binds an address.
     pub async fn bind(address: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls, limits: Limits::default() })
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls, sends_files: false, limits: Limits::default() })
     }
 
     /// Sets other bounds.
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Serves what [`boot_router`](super::boot_router) answers: plain HTTP with files that leave from the page cache.
+    pub fn sending_files(self) -> Self {
+        Self { sends_files: true, ..self }
     }
 
     /// The address on which it listens.
@@ -79,8 +89,9 @@ impl HttpListener {
 
     /// Serves these routes until it is stopped; connections that are open then may go on for [`Limits::stop`].
     pub async fn run(self, router: Router, stop: CancellationToken) {
-        let Self { tcp, tls, limits } = self;
-        let server = Arc::new(Server { router, tls, limits, cut: CancellationToken::new() });
+        let Self { tcp, tls, sends_files, limits } = self;
+        let cut = CancellationToken::new();
+        let server = Arc::new(Server { router, tls, sends_files, limits, stop: stop.clone(), cut });
         let _cut_at_the_end = server.cut.clone().drop_guard();
         let (graceful, slots) = (GracefulShutdown::new(), Arc::new(Semaphore::new(limits.connections)));
         loop {
@@ -115,7 +126,9 @@ async fn accept(tcp: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStr
 struct Server {
     router: Router,
     tls: Option<TlsAcceptor>,
+    sends_files: bool,
     limits: Limits,
+    stop: CancellationToken,
     /// Ends what goes on for too long after the stop.
     cut: CancellationToken,
 }
@@ -138,6 +151,12 @@ impl Server {
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(self.limits.silence / 2))?;
         let ends = Connection::new(stream.peer_addr()?, stream.local_addr()?);
         match &self.tls {
+            None if self.sends_files => {
+                let served = boot_connection::serve(stream, &self.router, ends, &self.limits, &self.stop).await;
+                // The stop waits for whoever holds a watcher.
+                drop(watcher);
+                served
+            }
             None => self.serve(stream, ends, watcher).await,
             Some(tls) => {
                 let shaken = tokio::time::timeout(self.limits.handshake, tls.accept(stream)).await;

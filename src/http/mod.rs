@@ -5,6 +5,7 @@
 
 mod api;
 mod boot;
+mod boot_connection;
 mod connection;
 mod dashboard;
 mod extract;
@@ -15,13 +16,23 @@ mod machine;
 mod metrics;
 mod openapi;
 mod operator;
+mod outgoing;
+mod page_cache;
 mod problem;
 mod ranges;
 mod request_counts;
+mod request_head;
 mod routes;
 mod schema;
 
 use std::sync::Arc;
+
+use axum::{
+    http::{HeaderValue, header},
+    response::Response,
+};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::provisioning::{AnswerDesk, BootDesk, CheckIn};
 
@@ -50,10 +61,15 @@ pub struct MachineState {
     pub requests: Arc<RequestCounts>,
 }
 
-/// The routes of booting machines.
+/// The routes of booting machines, for a listener that [sends files](HttpListener::sending_files).
 pub fn boot_router(state: BootState) -> axum::Router {
-    let requests = Arc::clone(&state.requests);
-    routes::finish(routes::router(routes::BOOT).with_state(state), Audience::Boot, requests)
+    let (requests, clock) = (Arc::clone(&state.requests), Arc::clone(&state.desk.clock));
+    let router = routes::finish(routes::router(routes::BOOT).with_state(state), Audience::Boot, requests);
+    // On the other listeners, hyper tells the date.
+    router.layer(SetResponseHeaderLayer::if_not_present(header::DATE, move |_: &Response| {
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now()).ok()?;
+        HeaderValue::try_from(date).ok()
+    }))
 }
 
 /// The routes of installers and nodes.

@@ -1,6 +1,6 @@
-//! Serves a file that never changes: GET and HEAD, exact length, entity tag, one range (RFC 9110 §13, §14).
+//! Answers a request for a file that never changes: GET and HEAD, exact length, entity tag, one range (RFC 9110 §13, §14).
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use axum::{
     body::Body,
@@ -8,11 +8,16 @@ use axum::{
     response::Response,
 };
 
-use super::problem::Problem;
-use crate::ports::ServedFile;
+use super::{outgoing::Outgoing, problem::Problem};
+use crate::{domain::boot_trace::Transfer, ports::ServedFile};
 
-/// Answers a request for a file. Nothing of it is held in memory but the part that is on its way.
-pub(super) fn serve(method: &Method, headers: &HeaderMap, file: &dyn ServedFile) -> Result<Response, Problem> {
+/// Answers a request for a file. The response has no body but an [`Outgoing`], which the connection sends; `report` is told how that went.
+pub(super) fn serve(
+    method: &Method,
+    headers: &HeaderMap,
+    file: &ServedFile,
+    report: impl Fn(Transfer) + Send + Sync + 'static,
+) -> Result<Response, Problem> {
     let (length, tag) = (file.length(), file.entity_tag());
     if text(headers, header::IF_MATCH).is_some_and(|tags| !names(tags, tag)) {
         return Err(Problem::new(
@@ -20,8 +25,8 @@ pub(super) fn serve(method: &Method, headers: &HeaderMap, file: &dyn ServedFile)
             "the file is another one than the one that was begun",
         ));
     }
-    if text(headers, header::IF_NONE_MATCH).is_some_and(|tags| names(tags, tag)) {
-        return build(StatusCode::NOT_MODIFIED, tag, None, None, Body::empty());
+    if text(headers, header::IF_NONE_MATCH).is_some_and(|tags| names(&tags.replace("W/", ""), tag)) {
+        return build(StatusCode::NOT_MODIFIED, tag, None, None);
     }
     // A range of another file than the one that was begun would splice two files: the whole is sent instead. Ranges are for GET alone.
     let may_resume = method == Method::GET && text(headers, header::IF_RANGE).is_none_or(|it| it == tag);
@@ -31,14 +36,18 @@ pub(super) fn serve(method: &Method, headers: &HeaderMap, file: &dyn ServedFile)
         Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Asked::Impossible => {
             let size = Some(format!("bytes */{length}"));
-            return build(StatusCode::RANGE_NOT_SATISFIABLE, tag, Some(0), size, Body::empty());
+            return build(StatusCode::RANGE_NOT_SATISFIABLE, tag, Some(0), size);
         }
     };
     let content_range =
         (status == StatusCode::PARTIAL_CONTENT).then(|| format!("bytes {}-{}/{length}", range.start, range.end - 1));
-    let size = range.end - range.start;
-    let body = if method == Method::HEAD { Body::empty() } else { Body::from_stream(file.read(range)) };
-    build(status, tag, Some(size), content_range, body)
+    let mut response = build(status, tag, Some(range.end - range.start), content_range)?;
+    if method != Method::HEAD {
+        let reaches_end = range.end == length;
+        let outgoing = Outgoing { segments: file.part(range), reaches_end, report: Arc::new(report) };
+        response.extensions_mut().insert(outgoing);
+    }
+    Ok(response)
 }
 
 fn build(
@@ -46,7 +55,6 @@ fn build(
     tag: &str,
     length: Option<u64>,
     content_range: Option<String>,
-    body: Body,
 ) -> Result<Response, Problem> {
     let mut response = Response::builder()
         .status(status)
@@ -59,14 +67,14 @@ fn build(
     if let Some(range) = content_range {
         response = response.header(header::CONTENT_RANGE, range);
     }
-    response.body(body).map_err(|error| Problem::internal(error.to_string()))
+    response.body(Body::empty()).map_err(|error| Problem::internal(error.to_string()))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether a list of entity tags names this one.
+/// Whether a list of entity tags names this one, which is a strong one and so never equals a weak one.
 fn names(tags: &str, tag: &str) -> bool {
     tags.trim() == "*" || tags.split(',').any(|it| it.trim() == tag)
 }
@@ -119,13 +127,10 @@ fn place(text: &str) -> Place {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-
-    use bytes::Bytes;
-    use futures_util::{Stream, stream};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ports::Segment;
 
     #[test]
     fn ranges_are_read_as_the_rfc_says() {
@@ -151,30 +156,26 @@ mod tests {
         }
     }
 
-    struct Letters(Vec<u8>);
-
-    impl ServedFile for Letters {
-        fn length(&self) -> u64 {
-            self.0.len() as u64
-        }
-
-        fn entity_tag(&self) -> &str {
-            "\"letters\""
-        }
-
-        fn read(&self, range: Range<u64>) -> Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>> {
-            let part = &self.0[range.start as usize..range.end as usize];
-            let chunks: Vec<_> = part.chunks(3).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-            Box::pin(stream::iter(chunks))
-        }
+    /// A file in two pieces.
+    fn letters(bytes: &[u8]) -> ServedFile {
+        let (left, right) = bytes.split_at(bytes.len() / 3);
+        let segments = [left, right].map(|piece| Segment::Memory(bytes::Bytes::copy_from_slice(piece)));
+        ServedFile::new("\"letters\"".into(), segments.into())
     }
 
-    fn ask(file: &Letters, method: &Method, asked: &[(header::HeaderName, &str)]) -> (StatusCode, HeaderMap, Vec<u8>) {
+    fn ask(
+        file: &ServedFile,
+        method: &Method,
+        asked: &[(header::HeaderName, &str)],
+    ) -> (StatusCode, HeaderMap, Vec<u8>) {
         let headers = asked.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        let (parts, body) = serve(method, &headers, file).unwrap().into_parts();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let body = runtime.block_on(axum::body::to_bytes(body, usize::MAX)).unwrap();
-        (parts.status, parts.headers, body.to_vec())
+        let response = serve(method, &headers, file, |_| ()).unwrap();
+        let segments = response.extensions().get::<Outgoing>().map(|outgoing| outgoing.segments.clone());
+        let bytes = segments.unwrap_or_default().into_iter().map(|segment| match segment {
+            Segment::Memory(bytes) => bytes.to_vec(),
+            Segment::Disk { .. } => unreachable!("the letters are in memory"),
+        });
+        (response.status(), response.headers().clone(), bytes.collect::<Vec<_>>().concat())
     }
 
     proptest! {
@@ -183,7 +184,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 1..200),
             mut cuts in proptest::collection::vec(0_usize..200, 0..8),
         ) {
-            let file = Letters(bytes.clone());
+            let file = letters(&bytes);
             cuts.extend([0, bytes.len()]);
             cuts.retain(|cut| *cut <= bytes.len());
             cuts.sort_unstable();
@@ -203,7 +204,7 @@ mod tests {
 
         #[test]
         fn no_range_header_breaks_anything(range in "[ -~]{0,40}") {
-            let file = Letters(vec![7; 50]);
+            let file = letters(&[7; 50]);
             let (status, ..) = ask(&file, &Method::GET, &[(header::RANGE, &range)]);
             prop_assert!([200, 206, 416].contains(&status.as_u16()));
         }
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_head_has_the_whole_length_and_no_body() {
-        let file = Letters(vec![7; 50]);
+        let file = letters(&[7; 50]);
         let (status, headers, body) = ask(&file, &Method::HEAD, &[(header::RANGE, "bytes=0-3")]);
         assert_eq!((status, headers[header::CONTENT_LENGTH].to_str().unwrap()), (StatusCode::OK, "50"));
         assert!(body.is_empty());
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_download_is_resumed_only_of_the_same_file() {
-        let file = Letters(vec![7; 50]);
+        let file = letters(&[7; 50]);
         let resume = |tag| ask(&file, &Method::GET, &[(header::RANGE, "bytes=40-"), (header::IF_RANGE, tag)]).0;
         assert_eq!(resume("\"letters\""), StatusCode::PARTIAL_CONTENT);
         assert_eq!(resume("\"digits\""), StatusCode::OK);

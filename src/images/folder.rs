@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     AddError,
-    served::{Patch, SplicedFile},
+    served::{Patch, view},
     settings_room::fill_room,
     staging::{Partial, Turn},
     xorriso::Xorriso,
@@ -181,17 +181,17 @@ impl ImageLibrary for ImageFolder {
         id: &ImageId,
         part: ImagePart,
         settings: Option<&str>,
-    ) -> Result<Box<dyn ServedFile>, ImageLibraryError> {
+    ) -> Result<ServedFile, ImageLibraryError> {
         let image = self.ledger.get(id).await?.ok_or_else(|| ImageLibraryError::UnknownImage(id.clone()))?;
         let (file, length) = self.open_part(&image, part)?;
         // Without settings the room holds comments only: the installer stops, and nobody ever gets the settings of another rebuild.
         let settings = settings.unwrap_or_default();
         let patch = match part {
             ImagePart::InstallerIso => settings_patch(&image, settings)?,
-            ImagePart::Kernel | ImagePart::Initrd => Patch::none(),
+            ImagePart::Kernel | ImagePart::Initrd => Patch::default(),
         };
         let entity_tag = entity_tag(&image, part, &patch);
-        Ok(Box::new(SplicedFile { file: Arc::new(file), length, entity_tag, patch }))
+        Ok(view(file, length, patch, entity_tag))
     }
 }
 

@@ -22,4 +22,4 @@ mod xorriso;
 pub use add::Progress;
 pub use add_error::AddError;
 pub use folder::{ImageFolder, RemoveError};
-pub use settings_room::{fill_room, splice};
+pub use settings_room::fill_room;

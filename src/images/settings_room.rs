@@ -50,17 +50,3 @@ pub fn fill_room(settings: &str, room: usize) -> Option<Vec<u8>> {
     }
     Some(filled)
 }
-
-/// Lays the patch, which belongs at `patch_offset` of a file, over a part of that file which begins at `part_offset`. Bytes outside
-/// the patch stay, so the parts of any division of a file, spliced one by one, are the parts of one and the same whole.
-pub fn splice(part_offset: u64, part: &mut [u8], patch_offset: u64, patch: &[u8]) {
-    let part_end = part_offset.saturating_add(part.len() as u64);
-    let patch_end = patch_offset.saturating_add(patch.len() as u64);
-    let (begin, end) = (part_offset.max(patch_offset), part_end.min(patch_end));
-    if begin >= end {
-        return;
-    }
-    // Both differences lie within a slice, so they fit into its index.
-    let within = |from: u64| (begin - from) as usize..(end - from) as usize;
-    part[within(part_offset)].copy_from_slice(&patch[within(patch_offset)]);
-}

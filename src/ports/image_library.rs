@@ -1,12 +1,8 @@
 //! The library of installer images and the private view that each rebuild has of its ISO.
 
-use std::{io, ops::Range, pin::Pin};
-
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::Stream;
 
-use super::LedgerError;
+use super::{LedgerError, ServedFile};
 use crate::domain::{
     identity::ImageId,
     image::{Image, ImagePart},
@@ -41,21 +37,6 @@ pub enum ImageLibraryError {
     Ledger(#[from] LedgerError),
 }
 
-/// The bytes of a file as they are read.
-pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
-
-/// A file that never changes while it is served: every range of it is a part of the same whole.
-pub trait ServedFile: Send + Sync {
-    /// Its length in bytes.
-    fn length(&self) -> u64;
-
-    /// A strong entity tag, in quotes: the same bytes, the same tag (RFC 9110 §8.8.3).
-    fn entity_tag(&self) -> &str;
-
-    /// Reads a range, which must lie within the length.
-    fn read(&self, range: Range<u64>) -> ByteStream;
-}
-
 /// Keeps installer images.
 #[async_trait]
 pub trait ImageLibrary: Send + Sync {
@@ -72,5 +53,5 @@ pub trait ImageLibrary: Send + Sync {
         id: &ImageId,
         part: ImagePart,
         settings: Option<&str>,
-    ) -> Result<Box<dyn ServedFile>, ImageLibraryError>;
+    ) -> Result<ServedFile, ImageLibraryError>;
 }

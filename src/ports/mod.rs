@@ -14,6 +14,7 @@ mod operation_journal;
 mod rebuild_ledger;
 mod remote_shell;
 mod secrets;
+mod served_file;
 mod ssh_keys;
 
 pub use boot_trace::{BootTrace, NoTrace};
@@ -22,7 +23,7 @@ pub use clock::Clock;
 pub use doorbell::Doorbell;
 pub use host_ledger::{HostLedger, RegisterError};
 pub use image_ledger::ImageLedger;
-pub use image_library::{ByteStream, ImageLibrary, ImageLibraryError, ServedFile};
+pub use image_library::{ImageLibrary, ImageLibraryError};
 pub use infrastructure::{HostRecord, Infrastructure, InfrastructureError};
 pub use live_feed::LiveFeed;
 pub use network::NetworkView;
@@ -30,6 +31,7 @@ pub use operation_journal::OperationJournal;
 pub use rebuild_ledger::RebuildLedger;
 pub use remote_shell::{Command, Credential, Login, Output, RemoteShell, RemoteShellError};
 pub use secrets::{Secrets, SecretsError};
+pub use served_file::{Segment, ServedFile};
 pub use ssh_keys::{SshKeys, UnusableKey};
 
 /// Why a ledger could not do what it promises.

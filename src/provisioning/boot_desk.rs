@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
+        boot_trace::{Milestone, Transfer},
         catalog::{ScriptName, ScriptValues},
         firmware::{self, OLDEST_UEFI_IPXE},
         host::Host,
@@ -39,6 +40,15 @@ pub struct ScriptRequest {
     pub peer: Ipv4Addr,
     /// The address on which we were asked.
     pub our: Ipv4Addr,
+}
+
+/// A file of the installer, and the machine for which it was opened.
+#[derive(Debug)]
+pub struct InstallerFile {
+    /// The machine.
+    pub mac: MacAddress,
+    /// The file.
+    pub file: ServedFile,
 }
 
 /// Answers booting machines.
@@ -148,14 +158,14 @@ impl BootDesk {
         Ok(valid.then(|| token.clone()))
     }
 
-    /// Opens a file of the armed rebuild for the machine that fetched its script.
+    /// Opens a file of the armed rebuild for the machine that fetched its script. How it went out is told with [`Self::fetched`].
     pub async fn file(
         &self,
         token: &str,
         part: ImagePart,
         peer: Ipv4Addr,
         our: Ipv4Addr,
-    ) -> Result<Box<dyn ServedFile>, Refusal> {
+    ) -> Result<InstallerFile, Refusal> {
         let record =
             self.rebuilds.token(&hash_token(token)).await?.filter(|record| record.purpose == TokenPurpose::Boot);
         let Some(record) = record else {
@@ -176,14 +186,24 @@ impl BootDesk {
         };
         self.check_peer(&host, &rebuild, Some(script_address), peer, TokenPurpose::Boot).await?;
         if part != ImagePart::InstallerIso {
-            return Ok(self.images.open(&rebuild.image, part, None).await?);
+            return Ok(InstallerFile { mac: host.mac, file: self.images.open(&rebuild.image, part, None).await? });
         }
         if rebuild.marks.image_address.is_none() {
             let marks = RebuildMarks { image_address: Some(peer), ..RebuildMarks::default() };
             self.keeper.mark(&rebuild.operation, &marks, None, None).await?;
         }
         let settings = self.installer_settings(&rebuild, our)?;
-        Ok(self.images.open(&rebuild.image, part, Some(&settings)).await?)
+        Ok(InstallerFile { mac: host.mac, file: self.images.open(&rebuild.image, part, Some(&settings)).await? })
+    }
+
+    /// Records how a file of the installer went out to a machine.
+    pub fn fetched(&self, mac: MacAddress, part: ImagePart, transfer: Transfer) {
+        let milestone = match part {
+            ImagePart::Kernel => Milestone::KernelFetched { transfer },
+            ImagePart::Initrd => Milestone::InitrdFetched { transfer },
+            ImagePart::InstallerIso => Milestone::ImageFetched { transfer },
+        };
+        self.trace.saw(mac, milestone);
     }
 
     /// The private `auto-installer-mode.toml`: only `mode` and `[http]`, which every version accepts (proxmox-auto-installer `utils.rs`);

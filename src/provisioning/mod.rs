@@ -18,7 +18,7 @@ mod tokens;
 mod watchdog;
 
 pub use answer_desk::{AnswerDesk, AnswerRequest};
-pub use boot_desk::{BootDesk, ScriptRequest};
+pub use boot_desk::{BootDesk, InstallerFile, ScriptRequest};
 pub use boot_offers::BootOffers;
 pub use boot_table::{ArmedHost, BootTable, KnownHost};
 pub use check_in::CheckIn;

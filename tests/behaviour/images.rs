@@ -7,11 +7,13 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Mutex, time::Duration};
 use proptest::prelude::*;
 use rackseed::{
     domain::image::{ImagePart, InstallerRelease},
-    images::{AddError, Progress, RemoveError, fill_room, splice},
+    images::{AddError, Progress, RemoveError, fill_room},
     ports::{ImageLedger, ImageLibrary, ImageLibraryError, LedgerError},
 };
 use sha2::{Digest, Sha256};
-use shelf::{KERNEL, Layout, Shelf, UUID, collect, list, now, read_out, silent, squashfs};
+use shelf::{KERNEL, Layout, Shelf, UUID, list, now, read_out, silent, squashfs};
+
+use crate::support::served::bytes_of;
 
 const SETTINGS: &str = "mode = \"http\"\n[http]\nurl = \"https://10.0.0.2:8443/api/boot/answer?t=abc\"\n";
 
@@ -73,15 +75,15 @@ async fn every_range_is_a_part_of_the_same_whole_and_has_the_same_tag() {
     let shelf = Shelf::new();
     let image = shelf.add(&Layout::default()).await.unwrap();
     let served = shelf.open(&image.id, SETTINGS).await;
-    let whole = collect(served.as_ref(), 0..served.length()).await;
+    let whole = bytes_of(&served, 0..served.length());
     assert_eq!(whole.len() as u64, image.iso_size_bytes);
     let (room, end) = (image.settings_offset_bytes, served.length());
     for cut in
         [1, 2047, room - 1, room, room + 1, room + 100, room + 4095, room + 4096, room + 4097, 1 << 20, end - 1, end]
     {
         let again = shelf.open(&image.id, SETTINGS).await;
-        let mut parts = collect(again.as_ref(), 0..cut).await;
-        parts.extend(collect(again.as_ref(), cut..end).await);
+        let mut parts = bytes_of(&again, 0..cut);
+        parts.extend(bytes_of(&again, cut..end));
         assert!(parts == whole, "cut at {cut}");
         assert_eq!(again.entity_tag(), served.entity_tag());
     }
@@ -281,7 +283,7 @@ async fn an_image_in_use_is_kept_and_another_one_is_removed() {
     // A download that runs is not disturbed.
     let served = shelf.open(&image.id, SETTINGS).await;
     shelf.library.remove(&image.id, false).await.unwrap();
-    assert_eq!(collect(served.as_ref(), 0..served.length()).await.len() as u64, image.iso_size_bytes);
+    assert_eq!(bytes_of(&served, 0..served.length()).len() as u64, image.iso_size_bytes);
     assert_eq!(shelf.names(), [".lock"]);
     assert!(matches!(shelf.library.remove(&image.id, false).await, Err(RemoveError::Unknown(_))));
     let error = shelf.library.open(&image.id, ImagePart::Kernel, None).await.err().unwrap();
@@ -300,28 +302,6 @@ async fn images_are_listed_newest_release_first() {
 }
 
 proptest! {
-    #[test]
-    fn the_parts_of_any_division_are_the_parts_of_one_whole(
-        file in proptest::collection::vec(any::<u8>(), 0..300),
-        patch in proptest::collection::vec(any::<u8>(), 0..80),
-        patch_offset in 0_usize..300,
-        cuts in proptest::collection::vec(0_usize..300, 0..6),
-    ) {
-        let mut expected = file.clone();
-        for (place, byte) in expected.iter_mut().skip(patch_offset).zip(&patch) {
-            *place = *byte;
-        }
-        let mut edges: Vec<usize> = cuts.into_iter().map(|cut| cut.min(file.len())).chain([0, file.len()]).collect();
-        edges.sort_unstable();
-        let mut whole = Vec::new();
-        for edge in edges.windows(2) {
-            let mut part = file[edge[0]..edge[1]].to_vec();
-            splice(edge[0] as u64, &mut part, patch_offset as u64, &patch);
-            whole.extend(part);
-        }
-        prop_assert_eq!(whole, expected);
-    }
-
     #[test]
     fn a_room_is_filled_to_the_byte_and_parses_as_its_settings(value in "[ -~]{0,60}", ends in any::<bool>(), room in 0_usize..400) {
         let mut table = toml::Table::new();

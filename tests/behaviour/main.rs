@@ -17,6 +17,7 @@ mod operations;
 mod provisioning;
 mod remote_shell;
 mod scripts;
+mod sending;
 mod settings;
 mod simulator;
 mod store;

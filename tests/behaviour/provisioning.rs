@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use futures_util::StreamExt;
 use jiff::SignedDuration;
 use rackseed::{
     domain::{
@@ -14,12 +13,12 @@ use rackseed::{
         live_event::Topic,
         rebuild::TokenPurpose,
     },
-    ports::{LiveFeed, RebuildLedger, ServedFile},
+    ports::{LiveFeed, RebuildLedger},
     provisioning::{AnswerRequest, Refusal, ScriptRequest},
 };
 use serde_json::json;
 
-use crate::support::rebuild_world::RebuildWorld;
+use crate::support::{rebuild_world::RebuildWorld, served::bytes_of};
 
 const MAC: &str = "52:54:00:00:00:01";
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
@@ -69,8 +68,8 @@ impl Machine {
     }
 
     async fn file(&self, token: &str, peer: Ipv4Addr) -> Result<String, Refusal> {
-        let file = self.world.boot_desk().file(token, ImagePart::InstallerIso, peer, OUR).await?;
-        Ok(text_of(file.as_ref()).await)
+        let file = self.world.boot_desk().file(token, ImagePart::InstallerIso, peer, OUR).await?.file;
+        Ok(String::from_utf8(bytes_of(&file, 0..file.length())).unwrap())
     }
 
     async fn answer(&self, token: &str, mac: &str, peer: Ipv4Addr) -> Result<String, Refusal> {
@@ -95,11 +94,6 @@ impl Machine {
     async fn refused(&self) -> Option<String> {
         self.world.store.rebuild(&self.operation).await.unwrap().unwrap().marks.refused
     }
-}
-
-async fn text_of(file: &dyn ServedFile) -> String {
-    let parts: Vec<_> = file.read(0..file.length()).map(|part| part.unwrap().to_vec()).collect().await;
-    String::from_utf8(parts.concat()).unwrap()
 }
 
 #[tokio::test]

@@ -6,3 +6,4 @@ pub(crate) mod house;
 pub(crate) mod namespaces;
 pub(crate) mod nodes;
 pub(crate) mod rebuild_world;
+pub(crate) mod served;

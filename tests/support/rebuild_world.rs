@@ -15,8 +15,8 @@ use rackseed::{
     },
     operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
     ports::{
-        ByteStream, Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure,
-        InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, ServedFile,
+        Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure, InfrastructureError,
+        LedgerError, NoTrace, OperationJournal, RebuildLedger, Segment, ServedFile,
     },
     provisioning::{
         AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience,
@@ -46,31 +46,9 @@ impl ImageLibrary for OneImage {
         Ok(self.0.clone().filter(|image| image.id == *id))
     }
 
-    async fn open(
-        &self,
-        _: &ImageId,
-        _: ImagePart,
-        settings: Option<&str>,
-    ) -> Result<Box<dyn ServedFile>, ImageLibraryError> {
-        Ok(Box::new(Text(settings.unwrap_or("a part").to_owned())))
-    }
-}
-
-/// A served file that is a text.
-struct Text(String);
-
-impl ServedFile for Text {
-    fn length(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn entity_tag(&self) -> &str {
-        "\"text\""
-    }
-
-    fn read(&self, range: std::ops::Range<u64>) -> ByteStream {
-        let part = self.0.as_bytes()[range.start as usize..range.end as usize].to_vec();
-        Box::pin(tokio_stream::once(Ok(part.into())))
+    async fn open(&self, _: &ImageId, _: ImagePart, settings: Option<&str>) -> Result<ServedFile, ImageLibraryError> {
+        let text = settings.unwrap_or("a part").to_owned();
+        Ok(ServedFile::new("\"text\"".into(), vec![Segment::Memory(text.into())]))
     }
 }
 

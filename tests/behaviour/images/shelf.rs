@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    ops::Range,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -11,7 +10,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use rackseed::{
     domain::{
@@ -22,6 +20,8 @@ use rackseed::{
     ports::{ImageLedger, ImageLibrary, LedgerError, ServedFile},
 };
 use tempfile::TempDir;
+
+use crate::support::served::bytes_of;
 
 /// What the tests' ISOs have as volume UUID.
 pub(super) const UUID: &str = "2024111212345600";
@@ -130,23 +130,14 @@ impl Shelf {
         self.folder.path().join("images").join(image.id.as_str()).join(file)
     }
 
-    pub(super) async fn open(&self, id: &ImageId, settings: &str) -> Box<dyn ServedFile> {
+    pub(super) async fn open(&self, id: &ImageId, settings: &str) -> ServedFile {
         self.library.open(id, ImagePart::InstallerIso, Some(settings)).await.unwrap()
     }
 
     pub(super) async fn whole(&self, id: &ImageId, part: ImagePart, settings: Option<&str>) -> Vec<u8> {
         let served = self.library.open(id, part, settings).await.unwrap();
-        collect(served.as_ref(), 0..served.length()).await
+        bytes_of(&served, 0..served.length())
     }
-}
-
-pub(super) async fn collect(served: &dyn ServedFile, range: Range<u64>) -> Vec<u8> {
-    let mut stream = served.read(range);
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.unwrap());
-    }
-    bytes
 }
 
 pub(super) fn list(iso: &Path) -> Vec<String> {
