@@ -34,9 +34,9 @@ impl Diary {
                     tracing::debug!(host.mac = %mac, ?reason, "no boot offer");
                 }
             }
-            BootOffer::Loader(firmware) => {
+            BootOffer::Loader(loader) => {
                 if self.offers.spend(Instant::now()) {
-                    tracing::info!(host.mac = %mac, file = firmware.boot_file, ?port, "made a boot offer");
+                    tracing::info!(host.mac = %mac, file = loader.file, ?port, "made a boot offer");
                 }
             }
             // The URL holds a one-time token, and tokens are never logged.

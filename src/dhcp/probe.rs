@@ -143,7 +143,7 @@ mod tests {
     fn the_question_is_one_that_a_pxe_server_answers() {
         let mac = "02:00:00:00:00:01".parse().unwrap();
         let request = parse(&discover(mac).unwrap(), Port::Server).unwrap();
-        assert_eq!((request.boot.mac, request.boot.architecture, request.boot.is_ipxe), (mac, 0, false));
+        assert_eq!((request.boot.mac, request.boot.architecture, request.boot.ipxe), (mac, 0, None));
         assert_eq!(request.flags, 0x8000);
     }
 

@@ -8,7 +8,7 @@ use dhcproto::{
 };
 
 use super::request::{Port, ReceivedRequest};
-use crate::domain::{boot_request::BootOffer, firmware::FirmwareKind};
+use crate::domain::{boot_options::Discovery, boot_request::BootOffer, firmware::Transport};
 
 /// Where all sixteen bytes of the hardware address stand (RFC 2131 §2).
 const HARDWARE_ADDRESS: std::ops::Range<usize> = 28..44;
@@ -33,15 +33,12 @@ pub struct Reply {
     pub destination: Option<SocketAddr>,
 }
 
-/// Writes the reply to a question, or nothing where silence was decided (or a URL that does not fit into the boot file field).
+/// Writes the reply to a question, or nothing where silence was decided (or a name that does not fit into the boot file field).
 pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Option<Reply> {
-    let (file, vendor, is_ipxe) = match offer {
+    let (file, discovery) = match offer {
         BootOffer::Silence(_) => return None,
-        // UEFI gets no option 43 and asks the proxy port instead: some firmware refuses the short way. BIOS takes the file at once.
-        BootOffer::Loader(firmware) => {
-            (firmware.boot_file.to_owned(), (firmware.kind == FirmwareKind::Bios).then_some(USE_OFFERED_FILE), false)
-        }
-        BootOffer::Script(url) => (url.clone(), Some(USE_OFFERED_FILE), true),
+        BootOffer::Loader(loader) => (&loader.file, loader.discovery),
+        BootOffer::Script(url) => (url, Discovery::Direct),
     };
     if file.len() > LONGEST_FILE {
         return None;
@@ -54,7 +51,7 @@ pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Opt
         message.set_ciaddr(request.ciaddr);
     }
     message.set_siaddr(our).set_giaddr(request.giaddr).set_chaddr(&request.chaddr[..6]);
-    message.set_fname_str(&file);
+    message.set_fname_str(file);
     message.set_sname_str(our.to_string());
     let message_type = match request.port {
         Port::Server => MessageType::Offer,
@@ -63,21 +60,35 @@ pub fn reply(request: &ReceivedRequest, offer: &BootOffer, our: Ipv4Addr) -> Opt
     let options = message.opts_mut();
     options.insert(DhcpOption::MessageType(message_type));
     options.insert(DhcpOption::ServerIdentifier(our));
-    options.insert(DhcpOption::ClassIdentifier(b"PXEClient".to_vec()));
     if let Some(machine_id) = &request.machine_id {
         options.insert(DhcpOption::ClientMachineIdentifier(machine_id.clone()));
     }
-    match (request.boot_item, vendor) {
-        (Some(item), _) => {
-            drop(options.insert(DhcpOption::VendorExtensions([&[71, 4], item.as_slice(), &[255]].concat())))
+    match request.boot.transport {
+        Transport::Http => {
+            options.insert(DhcpOption::ClassIdentifier(b"HTTPClient".to_vec()));
+            // EDK2 prefers the option and takes the field too.
+            options.insert(DhcpOption::BootfileName(file.as_bytes().to_vec()));
         }
-        (None, Some(vendor)) => drop(options.insert(DhcpOption::VendorExtensions(vendor.to_vec()))),
-        (None, None) => {}
+        Transport::Tftp => {
+            options.insert(DhcpOption::ClassIdentifier(b"PXEClient".to_vec()));
+            if let Some(vendor) = vendor_extensions(request, discovery) {
+                options.insert(DhcpOption::VendorExtensions(vendor));
+            }
+        }
     }
-    if is_ipxe {
+    if request.boot.ipxe.is_some() {
         options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::Unknown(175), IPXE_PRIORITY.to_vec())));
     }
     Some(Reply { bytes: encode(&message, request)?, destination: destination(request) })
+}
+
+/// Option 43: the boot item that was asked for, else the word to take the offered file; without it PXE asks the proxy port.
+fn vendor_extensions(request: &ReceivedRequest, discovery: Discovery) -> Option<Vec<u8>> {
+    match (request.boot_item, discovery) {
+        (Some(item), _) => Some([&[71, 4], item.as_slice(), &[255]].concat()),
+        (None, Discovery::Direct) => Some(USE_OFFERED_FILE.to_vec()),
+        (None, Discovery::BootServer) => None,
+    }
 }
 
 fn encode(message: &Message, request: &ReceivedRequest) -> Option<Vec<u8>> {

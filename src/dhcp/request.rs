@@ -1,10 +1,15 @@
-//! Bytes → a question of a PXE client, or the reason to ignore them.
+//! Bytes → a question of a PXE or HTTP boot client, or the reason to ignore them.
 
 use std::net::Ipv4Addr;
 
 use dhcproto::v4::{OptionCode, borrowed::Message};
 
-use crate::domain::{boot_request::BootRequest, firmware, identity::MacAddress};
+use crate::domain::{
+    boot_request::BootRequest,
+    firmware::{self, Transport},
+    identity::MacAddress,
+    ipxe::Ipxe,
+};
 
 /// The fixed part of a BOOTP packet and the magic cookie (RFC 2131 §2, §3).
 const SHORTEST_PACKET: usize = 240;
@@ -33,10 +38,8 @@ pub enum IgnoreReason {
     BadAddress,
     /// A message type that is for the DHCP server, or for nobody.
     NotForUs,
-    /// Option 60 does not say `PXEClient`.
+    /// Option 60 says neither `PXEClient` nor `HTTPClient`.
     NotPxe,
-    /// Option 60 says `HTTPClient`.
-    HttpBoot,
     /// Neither option 93 nor option 60 names an architecture; guessing one would hand a wrong file to the firmware.
     NoArchitecture,
 }
@@ -84,25 +87,37 @@ pub fn parse(bytes: &[u8], port: Port) -> Result<ReceivedRequest, IgnoreReason> 
     if !is_for_us {
         return Err(IgnoreReason::NotForUs);
     }
-    let class = options.class.as_deref().unwrap_or_default();
-    if class.starts_with(b"HTTPClient") {
-        return Err(IgnoreReason::HttpBoot);
-    }
-    if !class.starts_with(b"PXEClient") {
-        return Err(IgnoreReason::NotPxe);
+    let transport = options.transport().ok_or(IgnoreReason::NotPxe)?;
+    // UEFI HTTP boot knows no boot server.
+    if transport == Transport::Http && port == Port::Proxy {
+        return Err(IgnoreReason::NotForUs);
     }
     let architecture = options.architecture().ok_or(IgnoreReason::NoArchitecture)?;
     let mut chaddr = [0; 16];
     chaddr.copy_from_slice(&bytes[28..44]);
+    let word = |place: usize| u16::from_be_bytes([bytes[place], bytes[place + 1]]);
     let mut mac = [0; 6];
     mac.copy_from_slice(&chaddr[..6]);
     let mac = MacAddress::from_bytes(mac).map_err(|_| IgnoreReason::BadAddress)?;
     let address = |place: usize| Ipv4Addr::new(bytes[place], bytes[place + 1], bytes[place + 2], bytes[place + 3]);
+    let xid = u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+    let boot = BootRequest {
+        mac,
+        architecture,
+        transport,
+        ipxe: options.ipxe,
+        to_boot_server: port == Port::Proxy,
+        transaction: xid,
+        seconds: word(8),
+        uuid: options.machine_id.as_deref().and_then(uuid),
+        vendor_class: printable(options.class.as_deref().unwrap_or_default()),
+        user_class: options.user_class.as_deref().map(printable),
+    };
     Ok(ReceivedRequest {
-        boot: BootRequest { mac, architecture, is_ipxe: options.is_ipxe },
+        boot,
         port,
-        xid: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
-        flags: u16::from_be_bytes([bytes[10], bytes[11]]),
+        xid,
+        flags: word(10),
         ciaddr: address(12),
         giaddr: address(24),
         chaddr,
@@ -122,7 +137,8 @@ struct Options {
     message_type: Option<u8>,
     class: Option<Vec<u8>>,
     architectures: Vec<u16>,
-    is_ipxe: bool,
+    user_class: Option<Vec<u8>>,
+    ipxe: Option<Ipxe>,
     machine_id: Option<Vec<u8>>,
     relay_information: Option<Vec<u8>>,
     boot_item: Option<[u8; 4]>,
@@ -143,9 +159,14 @@ impl Options {
                     options.architectures =
                         data.chunks_exact(2).map(|code| u16::from_be_bytes([code[0], code[1]])).collect();
                 }
-                // The four letters, or with the length byte of RFC 3004 before them.
-                OptionCode::UserClass if matches!(data, b"iPXE" | b"\x04iPXE") => options.is_ipxe = true,
-                OptionCode::Unknown(175) => options.is_ipxe = true,
+                OptionCode::UserClass => {
+                    // The four letters, or with the length byte of RFC 3004 before them.
+                    if matches!(data, b"iPXE" | b"\x04iPXE") {
+                        options.ipxe.get_or_insert_default();
+                    }
+                    options.user_class = Some(data.to_vec());
+                }
+                OptionCode::Unknown(175) => options.ipxe = Some(Ipxe::read(data)),
                 OptionCode::ClientMachineIdentifier if data.len() <= LONGEST_OPTION => {
                     options.machine_id = Some(data.to_vec())
                 }
@@ -159,6 +180,14 @@ impl Options {
         Ok(options)
     }
 
+    fn transport(&self) -> Option<Transport> {
+        let class = self.class.as_deref()?;
+        if class.starts_with(b"HTTPClient") {
+            return Some(Transport::Http);
+        }
+        class.starts_with(b"PXEClient").then_some(Transport::Tftp)
+    }
+
     /// The first architecture that we know, else the first that is named: in option 93, or as `Arch:NNNNN` in option 60 (an EDK2 build whose
     /// option 93 could not be read was given a BIOS file by a peer).
     fn architecture(&self) -> Option<u16> {
@@ -168,6 +197,24 @@ impl Options {
             class.split("Arch:").nth(1)?.get(..5)?.parse().ok()
         })
     }
+}
+
+/// The machine's UUID as its firmware shows it: the first three fields have their bytes swapped on the wire (RFC 4578 §2.3, SMBIOS 2.6).
+/// `None` for another form, and for the zeros or ones of machines that have none.
+fn uuid(machine_id: &[u8]) -> Option<String> {
+    let [0, id @ ..] = machine_id else { return None };
+    let id: [u8; 16] = id.try_into().ok()?;
+    if id == [0; 16] || id == [255; 16] {
+        return None;
+    }
+    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let digits: Vec<_> = order.iter().map(|place| format!("{:02x}", id[*place])).collect();
+    Some([&digits[..4], &digits[4..6], &digits[6..8], &digits[8..10], &digits[10..]].map(<[_]>::concat).join("-"))
+}
+
+/// Text of a packet for people: what is not printable ASCII becomes `?`.
+fn printable(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' }).collect()
 }
 
 /// Sub-option 71 of option 43 (PXE 2.1, table 2-1).

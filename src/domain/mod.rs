@@ -22,6 +22,7 @@ pub mod host_options;
 pub mod identity;
 pub mod image;
 pub mod installer;
+pub mod ipxe;
 pub mod live_event;
 pub mod network;
 pub mod operation;

@@ -48,6 +48,11 @@ impl MachineUrls {
         format!("{}/ipxe/{mac}?b={token}", self.boot(our))
     }
 
+    /// The URL of a boot file: what the DHCP offer to UEFI HTTP boot carries.
+    pub fn loader(&self, our: Ipv4Addr, path: &str) -> String {
+        format!("{}/loader/{path}", self.boot(our))
+    }
+
     /// The path of a part of the image on the boot listener.
     pub fn image_path(token: &str, part: ImagePart) -> String {
         format!("/boot/{token}/{}", part.file_name())

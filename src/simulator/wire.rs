@@ -62,6 +62,13 @@ impl SimulatedFirmware {
         }
     }
 
+    fn ipxe_features(self) -> &'static [u8] {
+        match self {
+            Self::Bios => BIOS_IPXE_FEATURES,
+            Self::Uefi => UEFI_IPXE_FEATURES,
+        }
+    }
+
     fn network_interface(self) -> [u8; 3] {
         match self {
             Self::Bios => [1, 2, 1],
@@ -98,7 +105,7 @@ pub(super) fn ipxe_discover(mac: MacAddress, firmware: SimulatedFirmware, xid: u
     option(&mut packet, 60, b"PXEClient");
     option(&mut packet, 77, b"iPXE");
     option(&mut packet, 55, IPXE_WISHES);
-    option(&mut packet, 175, IPXE_FEATURES);
+    option(&mut packet, 175, firmware.ipxe_features());
     option(&mut packet, 61, &[&[1], mac.bytes().as_slice()].concat());
     option(&mut packet, 97, &[0; 17]);
     packet.push(255);
@@ -108,10 +115,15 @@ pub(super) fn ipxe_discover(mac: MacAddress, firmware: SimulatedFirmware, xid: u
 /// The options that iPXE 2.0 asks for (recorded: `undionly.kpxe`, g0ab22).
 const IPXE_WISHES: &[u8] =
     &[1, 3, 6, 7, 12, 15, 17, 26, 42, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135, 175, 203];
-/// Option 175 as recorded from the same build: bus id, version 2.0.0, and the flags of its features.
-const IPXE_FEATURES: &[u8] = &[
+/// Option 175 as recorded from `undionly.kpxe` of 2.0: bus id, version 2.0.0, and the flags of its features.
+const BIOS_IPXE_FEATURES: &[u8] = &[
     0xb1, 5, 1, 0x1a, 0xf4, 0x10, 0, 0xeb, 3, 2, 0, 0, 0x17, 1, 1, 0x27, 1, 1, 0x22, 1, 1, 0x13, 1, 1, 0x11, 1, 1,
     0x19, 1, 1, 0x10, 1, 1, 0x21, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x12, 1, 1,
+];
+/// The same from `snponly.efi` of 2.0.
+const UEFI_IPXE_FEATURES: &[u8] = &[
+    0xb1, 5, 1, 0x1a, 0xf4, 0x10, 0, 0xeb, 3, 2, 0, 0, 0x17, 1, 1, 0x27, 1, 1, 0x24, 1, 1, 0x13, 1, 1, 0x14, 1, 1,
+    0x11, 1, 1, 0x15, 1, 1, 0x26, 1, 1, 0x12, 1, 1,
 ];
 /// The options that firmware asks for (recorded: OVMF 2022.11, shortened).
 const FIRMWARE_WISHES: &[u8] =

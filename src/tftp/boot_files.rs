@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use crate::domain::firmware::{FIRMWARE, FirmwareKind, OLDEST_UEFI_IPXE, ipxe_boots_uefi};
+use crate::domain::{
+    boot_path,
+    firmware::{BOOT_FILES, FirmwareKind, OLDEST_UEFI_IPXE, ipxe_boots_uefi},
+};
 
 /// A larger file is no iPXE.
 const LARGEST_FILE_BYTES: u64 = 8 << 20;
@@ -26,28 +29,30 @@ pub struct BootFiles {
 }
 
 impl BootFiles {
-    /// Reads the firmware table's files from a folder.
+    /// Reads the boot files that there are in a folder; only those that the firmware table needs must be there.
     pub fn load(folder: &Path) -> Self {
         let mut loaded = Self::default();
-        for row in FIRMWARE {
-            if loaded.files.contains_key(row.boot_file)
-                || loaded.problems.iter().any(|problem| problem.contains(row.boot_file))
-            {
+        for row in BOOT_FILES {
+            let path = folder.join(row.name);
+            if !row.is_needed && !path.exists() {
                 continue;
             }
-            match read(&folder.join(row.boot_file), row.kind) {
-                Ok(file) => drop(loaded.files.insert(row.boot_file.to_owned(), file)),
-                Err(problem) => loaded.problems.push(problem),
+            match read(&path, row.kind) {
+                Ok(file) => drop(loaded.files.insert(row.name.to_owned(), file)),
+                Err(problem) if row.is_needed => loaded.problems.push(problem),
+                // A host that was given it is told so when it asks.
+                Err(problem) => tracing::debug!("{problem}"),
             }
         }
         loaded
     }
 
-    /// Finds a file by the name that firmware asks for: in any case, with slashes or backslashes before it, with a stray NUL or 0xff at
-    /// its end. Names are looked up here and never become a path, so `..` finds nothing.
+    /// Finds a file by the name that firmware asks for, however it mangles it. Names are looked up here and never become a path, so `..`
+    /// finds nothing.
     pub fn find(&self, asked: &str) -> Option<&BootFile> {
-        let name = asked.trim_end_matches(['\0', '\u{ff}', '\u{fffd}']).replace('\\', "/").to_ascii_lowercase();
-        self.files.get(name.trim_start_matches('/'))
+        // A byte that was no text came as the replacement character; 0xff at the end is a stray of some DHCP servers.
+        let (_, name) = boot_path::parse(asked.trim_end_matches(['\u{ff}', '\u{fffd}']).as_bytes())?;
+        self.files.get(&name)
     }
 }
 

@@ -13,19 +13,33 @@ use std::{
 use rackseed::{
     dhcp::{IgnoreReason, Port, parse, reply},
     domain::{
-        boot_request::{BootOffer, SilenceReason},
-        firmware::{FIRMWARE, firmware},
+        boot_options::Discovery,
+        boot_path::boot_path,
+        boot_request::{BootOffer, BootRequest, Loader, SilenceReason},
+        firmware::{FIRMWARE, Transport, firmware},
     },
 };
 
 use crate::support::rebuild_world::RebuildWorld;
-use packet::{is_as_written, option, recorded, text, with_options, without_options};
+use packet::{all_recorded, is_as_written, option, recorded, text, with_options, without_options};
 
 /// Our address in the recordings.
 const OUR: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 2);
 
+/// The offer for a machine of the recordings, by the way that its kind of firmware likes best.
 fn loader(architecture: u16) -> BootOffer {
-    BootOffer::Loader(firmware(architecture).unwrap())
+    let firmware = firmware(architecture).unwrap();
+    loader_by(architecture, Discovery::usual(firmware.kind))
+}
+
+fn loader_by(architecture: u16, discovery: Discovery) -> BootOffer {
+    let firmware = firmware(architecture).unwrap();
+    let path = boot_path("52:54:00:f3:00:01".parse().unwrap(), firmware.boot_file);
+    let file = match firmware.transport {
+        Transport::Tftp => path,
+        Transport::Http => format!("http://{OUR}:8081/loader/{path}"),
+    };
+    BootOffer::Loader(Loader { firmware, file, discovery })
 }
 
 fn script() -> BootOffer {
@@ -44,53 +58,114 @@ fn answered(packet: &[u8], port: Port, offer: &BootOffer) -> String {
 fn every_row_of_the_firmware_table_is_proved_by_a_recorded_packet() {
     for row in FIRMWARE {
         let request = parse(&recorded(row.proof), Port::Server).unwrap();
-        assert_eq!(firmware(request.boot.architecture).unwrap().kind, row.kind, "{}", row.proof);
+        let found = request.boot.firmware().unwrap();
+        assert_eq!((found.kind, found.transport), (row.kind, row.transport), "{}", row.proof);
+    }
+}
+
+/// What a machine of the recordings is offered when it is armed and nothing is known of it.
+fn usual_offer(request: &BootRequest) -> BootOffer {
+    let row = request.firmware().unwrap();
+    match request.ipxe {
+        None => loader(row.architecture),
+        Some(ipxe) if ipxe.shortcoming(row.kind).is_some() => loader_by(row.architecture, Discovery::Direct),
+        Some(_) => script(),
     }
 }
 
 #[test]
-fn uefi_firmware_is_offered_its_loader_without_option_43() {
-    let offer = answered(&recorded("ovmf-x64-pxe-discover"), Port::Server, &loader(7));
-    is_as_written(&offer, "ovmf-x64-pxe-discover.offer.txt");
-}
-
-#[test]
-fn uefi_firmware_is_answered_on_the_proxy_port_where_it_asked_from() {
-    let ack = answered(&recorded("ovmf-x64-pxe-4011-request"), Port::Proxy, &loader(7));
-    is_as_written(&ack, "ovmf-x64-pxe-4011-request.ack.txt");
+fn every_recorded_question_has_the_reply_that_is_written_beside_it() {
+    let mut written = 0;
+    for name in all_recorded() {
+        let (port, kind) = if name.contains("4011") { (Port::Proxy, "ack") } else { (Port::Server, "offer") };
+        let packet = recorded(&name);
+        let Ok(request) = parse(&packet, port) else { continue };
+        is_as_written(&answered(&packet, port, &usual_offer(&request.boot)), &format!("{name}.{kind}.txt"));
+        written += 1;
+    }
+    assert_eq!(written, 21, "recorded questions");
 }
 
 #[test]
 fn bios_firmware_is_told_to_take_the_offered_loader_at_once() {
     // The recording comes from an iPXE ROM; without what makes it iPXE it is the question of a plain ROM.
     let plain = without_options(&recorded("bios-ipxe2019-rom-discover"), &[77, 175]);
-    assert!(!parse(&plain, Port::Server).unwrap().boot.is_ipxe);
+    assert!(parse(&plain, Port::Server).unwrap().boot.ipxe.is_none());
     is_as_written(&answered(&plain, Port::Server, &loader(0)), "bios-plain-rom-discover.offer.txt");
 }
 
+/// The options of the reply to a recorded question.
+fn reply_options(name: &str, port: Port, offer: &BootOffer) -> Vec<(u8, Vec<u8>)> {
+    packet::options(&reply(&parse(&recorded(name), port).unwrap(), offer, OUR).unwrap().bytes)
+}
+
 #[test]
-fn ipxe_is_offered_its_script_with_priority_over_the_file_of_the_lan() {
-    for name in ["bios-ipxe2019-rom-discover", "snponly2.0-chained-discover", "bios-undionly2019-chained-discover"] {
-        assert!(parse(&recorded(name), Port::Server).unwrap().boot.is_ipxe, "{name}");
-        let offer = answered(&recorded(name), Port::Server, &script());
-        is_as_written(&offer, &format!("{name}.offer.txt"));
+fn the_way_to_the_boot_file_is_one_option_and_can_be_chosen_for_every_firmware() {
+    for (name, port, architecture) in [
+        ("ovmf-x64-pxe-discover", Port::Server, 7),
+        ("ovmf-x64-pxe-4011-request", Port::Proxy, 7),
+        ("relayed-ovmf-x64-discover", Port::Server, 9),
+        ("aavmf-arm64-pxe-discover", Port::Server, 11),
+        ("bios-ipxe2019-rom-discover", Port::Server, 0),
+    ] {
+        let with = |discovery| reply_options(name, port, &loader_by(architecture, discovery));
+        let (direct, by_boot_server) = (with(Discovery::Direct), with(Discovery::BootServer));
+        assert!(direct.contains(&(43, vec![6, 1, 8, 255])), "{name}");
+        let others: Vec<_> = direct.into_iter().filter(|(code, _)| *code != 43).collect();
+        assert_eq!(others, by_boot_server, "{name}: nothing else differs");
     }
 }
 
 #[test]
-fn ipxe_that_asks_the_boot_server_gets_its_script_and_its_boot_item_back() {
-    for name in ["snponly2019-4011-request", "bios-ipxe2019-rom-4011-bootserver-request"] {
-        let ack = answered(&recorded(name), Port::Proxy, &script());
-        is_as_written(&ack, &format!("{name}.ack.txt"));
+fn http_boot_is_offered_a_url_of_an_address_twice_and_nothing_of_pxe() {
+    for (name, architecture) in
+        [("ovmf-x64-http-discover", 16), ("aavmf-arm64-http-discover", 19), ("ovmf-ia32-http-discover", 15)]
+    {
+        let bytes = reply(&parse(&recorded(name), Port::Server).unwrap(), &loader(architecture), OUR).unwrap().bytes;
+        let url = option(&bytes, 67).unwrap();
+        assert!(url.starts_with(b"http://10.78.0.2:8081/loader/b/525400f30001/"), "{name}");
+        assert_eq!(bytes[108..108 + url.len()], url, "{name}: the header's field says the same");
+        assert_eq!(option(&bytes, 60).unwrap(), b"HTTPClient");
+        assert_eq!((option(&bytes, 43), option(&bytes, 175)), (None, None));
     }
 }
 
 #[test]
-fn a_relayed_question_is_answered_to_the_relay_with_its_information_last() {
-    let cases = [("relayed-ovmf-x64-discover", loader(7)), ("relayed-ipxe-bios-discover", script())];
-    for (name, offer) in cases {
-        is_as_written(&answered(&recorded(name), Port::Server, &offer), &format!("{name}.offer.txt"));
+fn an_old_ipxe_of_a_vendor_is_chained_to_ours_and_a_good_one_gets_its_script() {
+    for (name, gets_script) in [
+        ("bios-ipxe2019-rom-discover", true),
+        ("bios-ipxe2019-e1000-rom-discover", true),
+        ("bios-undionly2.0-chained-discover", true),
+        ("snponly2.0-chained-discover", true),
+        ("snponly2.0-httpboot-discover", true),
+        ("relayed-ipxe-bios-discover", true),
+        // It would lose the installer ISO.
+        ("snponly2019-discover", false),
+    ] {
+        let offer = usual_offer(&parse(&recorded(name), Port::Server).unwrap().boot);
+        assert_eq!(matches!(offer, BootOffer::Script(_)), gets_script, "{name}");
+        let options = reply_options(name, Port::Server, &offer);
+        assert!(options.contains(&(175, vec![1, 1, 1])), "{name}: above the file of the LAN's DHCP server");
     }
+}
+
+#[test]
+fn what_a_machine_says_of_itself_is_read_for_people() {
+    let plain = recorded("relayed-ovmf-x64-discover");
+    let boot = parse(&plain, Port::Server).unwrap().boot;
+    assert_eq!(boot.vendor_class, "PXEClient:Arch:00007:UNDI:003000");
+    assert_eq!((boot.uuid, boot.user_class), (None, None), "a virtual machine's zeros are no identity");
+    let retry = parse(&recorded("ovmf-x64-pxe-discover-retry-secs28"), Port::Server).unwrap().boot;
+    assert_eq!((retry.seconds, retry.to_boot_server), (28, false));
+    let told = with_options(&plain, |options| {
+        options.retain(|(code, _)| ![60, 97].contains(code));
+        options.push((97, [&[0], (0x10..0x20).collect::<Vec<u8>>().as_slice()].concat()));
+        options.push((60, b"PXEClient\x1b[2J\xff".to_vec()));
+        options.push((77, b"own\n".to_vec()));
+    });
+    let boot = parse(&told, Port::Server).unwrap().boot;
+    assert_eq!(boot.uuid.as_deref(), Some("13121110-1514-1716-1819-1a1b1c1d1e1f"));
+    assert_eq!((boot.vendor_class.as_str(), boot.user_class.as_deref()), ("PXEClient?[2J?", Some("own?")));
 }
 
 #[test]
@@ -148,7 +223,7 @@ fn silence_has_no_bytes() {
 
 #[test]
 fn packets_that_are_not_for_us_are_ignored_for_a_reason() {
-    use IgnoreReason::{HttpBoot, NotEthernetRequest, NotForUs, NotPxe};
+    use IgnoreReason::{NotEthernetRequest, NotForUs, NotPxe};
     for (name, port, reason) in [
         ("neg-dhclient-discover", Port::Server, NotPxe),
         ("neg-udhcpc-discover", Port::Server, NotPxe),
@@ -159,9 +234,8 @@ fn packets_that_are_not_for_us_are_ignored_for_a_reason() {
         ("snponly2.0-chained-request", Port::Server, NotForUs),
         ("ovmf-x64-pxe-4011-request", Port::Server, NotForUs),
         ("ovmf-x64-pxe-discover", Port::Proxy, NotForUs),
-        ("ovmf-x64-http-discover", Port::Server, HttpBoot),
-        ("ovmf-ia32-http-discover", Port::Server, HttpBoot),
-        ("aavmf-arm64-http-discover", Port::Server, HttpBoot),
+        ("ovmf-x64-http-request", Port::Server, NotForUs),
+        ("ovmf-x64-http-discover", Port::Proxy, NotForUs),
         ("ref-lan-dhcp-offer", Port::Server, NotEthernetRequest),
         ("ref-dnsmasq-proxy-uefi-4011-ack", Port::Proxy, NotEthernetRequest),
     ] {
@@ -182,7 +256,7 @@ fn the_architecture_is_the_first_known_one_of_a_list_and_else_stands_in_the_vend
     };
     let arm = "PXEClient:Arch:00011:UNDI:003000";
     assert_eq!(architecture(Some(&[0, 41, 0, 7]), arm), Ok(7));
-    assert_eq!(architecture(Some(&[0, 41, 0, 11]), "PXEClient"), Ok(41));
+    assert_eq!(architecture(Some(&[0, 41, 0, 27]), "PXEClient"), Ok(41));
     assert_eq!(architecture(Some(&[0, 9]), "PXEClient"), Ok(9));
     assert_eq!(architecture(None, arm), Ok(11));
     assert_eq!(architecture(Some(&[7]), arm), Ok(11));
@@ -196,7 +270,7 @@ fn ipxe_is_known_by_its_user_class_in_both_spellings_or_by_its_own_option() {
     let plain = recorded("ovmf-x64-pxe-discover");
     let is_ipxe = |code: u8, data: &[u8]| {
         let packet = with_options(&plain, |options| options.push((code, data.to_vec())));
-        parse(&packet, Port::Server).unwrap().boot.is_ipxe
+        parse(&packet, Port::Server).unwrap().boot.ipxe.is_some()
     };
     assert!(is_ipxe(77, b"iPXE") && is_ipxe(77, b"\x04iPXE") && is_ipxe(175, &[0xeb, 3, 2, 0, 0]));
     assert!(!is_ipxe(77, b"gPXE") && !is_ipxe(12, b"iPXE"));

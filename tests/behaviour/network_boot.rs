@@ -16,7 +16,8 @@ use rackseed::{
     daemon::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp},
     dhcp::{interfaces, place},
     domain::{
-        boot_request::{BootOffer, SilenceReason},
+        boot_options::Discovery,
+        boot_request::{BootOffer, Loader, SilenceReason},
         firmware::firmware,
         network::{InterfaceState, InterfaceStatus, WantedInterface},
     },
@@ -92,8 +93,12 @@ impl Drop for Server {
 fn decide() -> Decide {
     Arc::new(|request, met| match firmware(request.architecture) {
         None => BootOffer::Silence(SilenceReason::UnknownArchitecture),
-        Some(_) if request.is_ipxe => BootOffer::Script(format!("http://{}:8081/{}", met.our, met.interface)),
-        Some(row) => BootOffer::Loader(row),
+        Some(_) if request.ipxe.is_some() => BootOffer::Script(format!("http://{}:8081/{}", met.our, met.interface)),
+        Some(firmware) => BootOffer::Loader(Loader {
+            firmware,
+            file: firmware.boot_file.into(),
+            discovery: Discovery::usual(firmware.kind),
+        }),
     })
 }
 

@@ -10,6 +10,7 @@ use rackseed::{
         identity::{HostId, OperationId},
         image::ImagePart,
         installer::{InstallReport, PhoneHomeReport, SystemReport},
+        ipxe::Ipxe,
         live_event::Topic,
         rebuild::TokenPurpose,
     },
@@ -44,7 +45,9 @@ impl Machine {
     }
 
     fn offer(&self, architecture: u16, is_ipxe: bool) -> BootOffer {
-        self.world.boot_offers().offer(&BootRequest { mac: MAC.parse().unwrap(), architecture, is_ipxe }, OUR)
+        let ipxe = is_ipxe.then(|| Ipxe::read(&[0x13, 1, 1, 0x18, 1, 1, 0x24, 1, 1, 0xeb, 3, 2, 0, 0]));
+        let request = BootRequest { ipxe, ..BootRequest::new(MAC.parse().unwrap(), architecture) };
+        self.world.boot_offers().offer(&request, OUR)
     }
 
     async fn script(&self, token: Option<&str>, platform: &str, version: &str, peer: Ipv4Addr) -> String {
@@ -99,13 +102,14 @@ impl Machine {
 #[tokio::test]
 async fn only_an_armed_machine_is_offered_anything() {
     let machine = Machine::armed().await;
-    assert!(matches!(machine.offer(0, false), BootOffer::Loader(row) if row.boot_file == "undionly.kpxe"));
-    assert!(matches!(machine.offer(7, false), BootOffer::Loader(row) if row.boot_file == "snponly.efi"));
+    assert!(matches!(machine.offer(0, false), BootOffer::Loader(it) if it.file == "b/525400000001/undionly.kpxe"));
+    assert!(matches!(machine.offer(7, false), BootOffer::Loader(it) if it.file == "b/525400000001/snponly.efi"));
     let BootOffer::Script(url) = machine.offer(7, true) else { panic!("iPXE gets its script") };
     assert!(url.starts_with(&format!("http://192.0.2.1:8081/ipxe/{MAC}?b=")) && url.len() <= 127, "{url}");
-    assert_eq!(machine.offer(11, false), BootOffer::Silence(SilenceReason::UnknownArchitecture));
-    let stranger = BootRequest { mac: "52:54:00:00:00:99".parse().unwrap(), architecture: 0, is_ipxe: false };
-    assert_eq!(machine.world.boot_offers().offer(&stranger, OUR), BootOffer::Silence(SilenceReason::NotArmed));
+    assert_eq!(machine.offer(27, false), BootOffer::Silence(SilenceReason::UnknownArchitecture));
+    assert_eq!(machine.offer(11, false), BootOffer::Silence(SilenceReason::NoBootFile));
+    let stranger = BootRequest::new("52:54:00:00:00:99".parse().unwrap(), 0);
+    assert_eq!(machine.world.boot_offers().offer(&stranger, OUR), BootOffer::Silence(SilenceReason::NotRegistered));
 }
 
 #[tokio::test]

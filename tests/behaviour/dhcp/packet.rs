@@ -117,6 +117,7 @@ fn option_name(code: u8) -> &'static str {
         53 => "message type",
         54 => "server",
         60 => "vendor class",
+        67 => "boot file",
         82 => "relay information",
         97 => "machine id",
         175 => "iPXE",

@@ -8,7 +8,8 @@ use std::{
 use rackseed::{
     dhcp::{DhcpConfig, DhcpListener, Port, interfaces, place},
     domain::{
-        boot_request::{BootOffer, BootRequest, SilenceReason},
+        boot_options::Discovery,
+        boot_request::{BootOffer, BootRequest, Loader, SilenceReason},
         firmware::firmware,
         identity::MacAddress,
         network::{MeetingPlace, WantedInterface},
@@ -48,8 +49,14 @@ impl Rehearsal {
         let decide = move |request: &BootRequest, met: &MeetingPlace| match firmware(request.architecture) {
             _ if request.mac != armed => BootOffer::Silence(SilenceReason::NotArmed),
             None => BootOffer::Silence(SilenceReason::UnknownArchitecture),
-            Some(_) if request.is_ipxe => BootOffer::Script(format!("http://{}:8081/ipxe/{armed}?b=xyz", met.our)),
-            Some(row) => BootOffer::Loader(row),
+            Some(_) if request.ipxe.is_some() => {
+                BootOffer::Script(format!("http://{}:8081/ipxe/{armed}?b=xyz", met.our))
+            }
+            Some(firmware) => BootOffer::Loader(Loader {
+                firmware,
+                file: firmware.boot_file.into(),
+                discovery: Discovery::usual(firmware.kind),
+            }),
         };
         let stop = CancellationToken::new();
         let (server, proxy) = (server.run(decide, stop.clone()), proxy.run(decide, stop.clone()));
