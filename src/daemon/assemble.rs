@@ -60,7 +60,7 @@ impl Daemon {
         let requests = Arc::clone(&operator.requests);
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
         let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
-        let boot = BootState { desk: Arc::clone(&desks.boot), requests };
+        let boot = BootState { desk: Arc::clone(&desks.boot), offers: Arc::clone(&desks.offers), requests };
         for (listener, router) in [
             (listeners.operator, operator_router(operator)),
             (listeners.boot, boot_router(boot)),

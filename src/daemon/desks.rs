@@ -36,7 +36,7 @@ impl Desks {
         doorbell: &Arc<Doorbell>,
         urls: &MachineUrls,
         certificate: &OwnCertificate,
-        boot_files: &BootFiles,
+        boot_files: &Arc<BootFiles>,
     ) -> anyhow::Result<Self> {
         let Adapters { store, key_file, catalog, images, clock, trace } = adapters;
         let keeper = Arc::new(HostKeeper::new(
@@ -64,7 +64,7 @@ impl Desks {
             boot_table: keeper.boot_table(),
             clock: clock.clone(),
             urls: urls.clone(),
-            boot_files: boot_files.files.keys().cloned().collect(),
+            boot_files: boot_files.clone(),
             trace: trace.clone(),
         };
         let answers = AnswerDesk {

@@ -1,15 +1,15 @@
-//! What iPXE asks.
+//! What UEFI HTTP boot and iPXE ask.
 
 use axum::{
     extract::{Path, RawQuery, State, rejection::PathRejection},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use super::{BootState, connection::Connection, extract::query_field, problem::Problem, ranges};
 use crate::{
     domain::image::ImagePart,
-    provisioning::{InstallerFile, ScriptRequest},
+    provisioning::{ByPath, InstallerFile, ScriptRequest},
 };
 
 /// Always a valid script with status 200: what is wrong stands on the machine's console.
@@ -29,6 +29,29 @@ pub(super) async fn script(
         our: ends.our,
     };
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], state.desk.script(&request).await).into_response()
+}
+
+/// A boot file, or the script that iPXE 2.0 looks for beside it. Firmware takes the type for what it is, wants the exact length, and follows
+/// no redirect (EDK2 `HttpBootDxe`).
+pub(super) async fn loader(
+    State(state): State<BootState>,
+    ends: Connection,
+    path: Result<Path<String>, PathRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let nothing = || Problem::new(StatusCode::NOT_FOUND, "there is no such boot file");
+    let Path(path) = path.map_err(|_| nothing())?;
+    match state.offers.by_path(&path, ends.our).ok_or_else(nothing)? {
+        ByPath::Script(script) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], script).into_response()),
+        ByPath::File { mac, name, file } => {
+            let mut response = ranges::serve(&method, &headers, &file, move |transfer| {
+                state.offers.fetched(mac, name.clone(), transfer);
+            })?;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/efi"));
+            Ok(response)
+        }
+    }
 }
 
 /// Kernel, initrd, or the private ISO.

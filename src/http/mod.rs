@@ -34,7 +34,7 @@ use axum::{
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::provisioning::{AnswerDesk, BootDesk, CheckIn};
+use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn};
 
 pub use listener::{HttpListener, Limits};
 pub use operator::{FormToken, OperatorState};
@@ -46,6 +46,8 @@ pub use routes::{Audience, ROUTES, Route};
 pub struct BootState {
     /// Scripts and files.
     pub desk: Arc<BootDesk>,
+    /// Boot files.
+    pub offers: Arc<BootOffers>,
     /// What was asked; one for all listeners.
     pub requests: Arc<RequestCounts>,
 }

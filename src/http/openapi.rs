@@ -40,7 +40,8 @@ fn document() -> Value {
 
 fn describe_all<S>(paths: &mut Map<String, Value>, audience: Audience, rows: &[Row<S>]) {
     for row in rows {
-        let path = paths.entry(row.path).or_insert_with(|| json!({}));
+        // The document has no word for a parameter of several segments.
+        let path = paths.entry(row.path.replace("{*", "{")).or_insert_with(|| json!({}));
         let method = row.method.to_lowercase();
         // A route that several listeners have is one operation with several tags.
         match path[&method]["tags"].as_array_mut() {
@@ -51,7 +52,8 @@ fn describe_all<S>(paths: &mut Map<String, Value>, audience: Audience, rows: &[R
 }
 
 fn describe<S>(audience: Audience, row: &Row<S>) -> Value {
-    let in_path = row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        row.path.split('/').filter_map(|part| part.strip_prefix('{')?.trim_start_matches('*').strip_suffix('}'));
     let parameter = |name: &str, place: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": "string" } });
     let parameters: Vec<_> = in_path
         .map(|name| parameter(name, "path"))

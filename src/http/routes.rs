@@ -151,6 +151,8 @@ const LARGE_BODY: usize = 1 << 20;
 pub(super) const BOOT: &[Row<BootState>] = &[
     Row::get("/ipxe/{mac}", PLAIN, || get(boot::script)).asking(&["b", "platform", "version"])
         .says("iPXE script for a machine; always a valid script, also for errors"),
+    Row::get("/loader/{*path}", Body::Text("application/efi"), || get(boot::loader))
+        .says("iPXE for UEFI HTTP boot, and `autoexec.ipxe` beside it; also HEAD"),
     Row::get("/boot/{token}/{file}", ISO, || get(boot::file))
         .says("kernel, initrd or private ISO of an armed rebuild; also HEAD and ranges"),
     Row::get("/healthz", PLAIN, || get(alive)).says("whether the listener answers"),

@@ -1,5 +1,6 @@
 //! One small trait for each outside need; each method is one atomic promise.
 
+mod boot_files;
 mod boot_trace;
 mod catalog;
 mod clock;
@@ -17,6 +18,7 @@ mod secrets;
 mod served_file;
 mod ssh_keys;
 
+pub use boot_files::BootFileShelf;
 pub use boot_trace::{BootTrace, NoTrace};
 pub use catalog::{CannotRender, Catalog};
 pub use clock::Clock;

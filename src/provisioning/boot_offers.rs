@@ -11,17 +11,36 @@ use super::{
 use crate::{
     domain::{
         boot_options::Discovery,
-        boot_path::boot_path,
+        boot_path::{self, boot_path},
         boot_request::{BootOffer, BootRequest, Loader, SilenceReason},
-        boot_trace::Milestone,
+        boot_trace::{Milestone, Transfer},
         firmware::Transport,
         identity::MacAddress,
     },
-    ports::{BootTrace, Clock},
+    ports::{BootFileShelf, BootTrace, Clock, ServedFile},
 };
 
 /// The boot file field of a DHCP packet has 128 bytes, the last of them NUL (RFC 2131 §2).
 const LONGEST_BOOT_FILE: usize = 127;
+
+/// What iPXE 2.0 looks for beside its binary.
+const AUTOEXEC: &str = "autoexec.ipxe";
+
+/// What is loaded by a path.
+#[derive(Debug)]
+pub enum ByPath {
+    /// The script beside the binary.
+    Script(String),
+    /// A boot file.
+    File {
+        /// The machine, if the path tells it.
+        mac: Option<MacAddress>,
+        /// The file's name.
+        name: String,
+        /// The file.
+        file: ServedFile,
+    },
+}
 
 /// Makes offers.
 pub struct BootOffers {
@@ -31,8 +50,8 @@ pub struct BootOffers {
     pub clock: Arc<dyn Clock>,
     /// Where machines find us.
     pub urls: MachineUrls,
-    /// The boot files that can be served, by name.
-    pub boot_files: Vec<String>,
+    /// The boot files that can be served.
+    pub boot_files: Arc<dyn BootFileShelf>,
     /// Is told what machines ask and are offered.
     pub trace: Arc<dyn BootTrace>,
 }
@@ -61,7 +80,7 @@ impl BootOffers {
             return fits(url).map(BootOffer::Script);
         }
         let name = known.boot.boot_file(firmware.kind, firmware.boot_file);
-        if !self.boot_files.iter().any(|file| file == name) {
+        if !self.boot_files.has(name) {
             return Err(SilenceReason::NoBootFile);
         }
         let path = boot_path(request.mac, name);
@@ -84,6 +103,23 @@ impl BootOffers {
         let armed = self.armed(mac).ok()?;
         let url = self.urls.script(our, mac, &armed.boot_token);
         Some(format!("#!ipxe\nimgfree autoexec.ipxe ||\nchain --replace {url}\n"))
+    }
+
+    /// What UEFI HTTP boot, and the iPXE that it started, load by the path of an offer: a boot file, or `autoexec.ipxe`.
+    pub fn by_path(&self, path: &str, our: Ipv4Addr) -> Option<ByPath> {
+        let (mac, name) = boot_path::parse(path.as_bytes())?;
+        if name == AUTOEXEC {
+            return Some(ByPath::Script(self.autoexec(mac?, our)?));
+        }
+        let file = self.boot_files.boot_file(&name)?;
+        Some(ByPath::File { mac, name, file })
+    }
+
+    /// A boot file went out by HTTP.
+    pub fn fetched(&self, mac: Option<MacAddress>, file: String, transfer: Transfer) {
+        if let Some(mac) = mac {
+            self.trace.saw(mac, Milestone::LoaderFetched { file, transfer });
+        }
     }
 
     fn armed(&self, mac: MacAddress) -> Result<ArmedHost, SilenceReason> {

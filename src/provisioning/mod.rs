@@ -19,7 +19,7 @@ mod watchdog;
 
 pub use answer_desk::{AnswerDesk, AnswerRequest};
 pub use boot_desk::{BootDesk, InstallerFile, ScriptRequest};
-pub use boot_offers::BootOffers;
+pub use boot_offers::{BootOffers, ByPath};
 pub use boot_table::{ArmedHost, BootTable, KnownHost};
 pub use check_in::CheckIn;
 pub use enrolment::{Enrolment, EnrolmentError};

@@ -2,9 +2,15 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use crate::domain::{
-    boot_path,
-    firmware::{BOOT_FILES, FirmwareKind, OLDEST_UEFI_IPXE, ipxe_boots_uefi},
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{
+        boot_path,
+        firmware::{BOOT_FILES, FirmwareKind, OLDEST_UEFI_IPXE, ipxe_boots_uefi},
+    },
+    ports::{BootFileShelf, Segment, ServedFile},
 };
 
 /// A larger file is no iPXE.
@@ -15,6 +21,8 @@ const LARGEST_FILE_BYTES: u64 = 8 << 20;
 pub struct BootFile {
     /// Its bytes.
     pub bytes: Arc<[u8]>,
+    /// Its entity tag for HTTP.
+    pub entity_tag: String,
     /// The version that stands in it; `None` where none can be read (`undionly.kpxe` is compressed).
     pub version: Option<String>,
 }
@@ -56,6 +64,18 @@ impl BootFiles {
     }
 }
 
+impl BootFileShelf for BootFiles {
+    fn boot_file(&self, name: &str) -> Option<ServedFile> {
+        let file = self.files.get(name)?;
+        let bytes = Segment::Memory(Bytes::from_owner(Arc::clone(&file.bytes)));
+        Some(ServedFile::new(file.entity_tag.clone(), vec![bytes]))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+}
+
 fn read(path: &Path, kind: FirmwareKind) -> Result<BootFile, String> {
     let missing = |error: std::io::Error| {
         format!(
@@ -77,7 +97,8 @@ fn read(path: &Path, kind: FirmwareKind) -> Result<BootFile, String> {
             path.display()
         ));
     }
-    Ok(BootFile { bytes: bytes.into(), version })
+    let entity_tag = format!("\"{}\"", data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)[..16]));
+    Ok(BootFile { bytes: bytes.into(), entity_tag, version })
 }
 
 /// Finds the version in an iPXE binary: in its SBAT line (`ipxe,1,iPXE,snponly.efi,1.21.1+git20250501.dad20602,https://ipxe.org`), which

@@ -12,6 +12,7 @@ mod dashboard;
 mod dhcp;
 mod images;
 mod infrastructure;
+mod loader;
 mod network_boot;
 mod operations;
 mod provisioning;

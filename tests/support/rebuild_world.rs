@@ -15,8 +15,8 @@ use rackseed::{
     },
     operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
     ports::{
-        Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure, InfrastructureError,
-        LedgerError, NoTrace, OperationJournal, RebuildLedger, Segment, ServedFile,
+        BootFileShelf, Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure,
+        InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, Segment, ServedFile,
     },
     provisioning::{
         AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience,
@@ -49,6 +49,21 @@ impl ImageLibrary for OneImage {
     async fn open(&self, _: &ImageId, _: ImagePart, settings: Option<&str>) -> Result<ServedFile, ImageLibraryError> {
         let text = settings.unwrap_or("a part").to_owned();
         Ok(ServedFile::new("\"text\"".into(), vec![Segment::Memory(text.into())]))
+    }
+}
+
+/// The two boot files that every iPXE folder has, and one that some have.
+struct UsualBootFiles;
+
+impl BootFileShelf for UsualBootFiles {
+    fn boot_file(&self, name: &str) -> Option<ServedFile> {
+        let tag = format!("\"{name}\"");
+        let bytes = Segment::Memory(format!("the bytes of {name}").into());
+        self.has(name).then(|| ServedFile::new(tag, vec![bytes]))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        ["undionly.kpxe", "snponly.efi", "ipxe.efi"].contains(&name)
     }
 }
 
@@ -154,7 +169,7 @@ impl RebuildWorld {
             boot_table: self.world.keeper.boot_table(),
             clock: self.clock.clone(),
             urls: urls(),
-            boot_files: vec!["undionly.kpxe".into(), "snponly.efi".into()],
+            boot_files: Arc::new(UsualBootFiles),
             trace: Arc::new(NoTrace),
         }
     }

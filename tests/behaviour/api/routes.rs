@@ -60,7 +60,7 @@ async fn the_document_describes_exactly_the_routes_and_every_reference_in_it_lea
     }
     let routes: BTreeSet<_> = ROUTES
         .iter()
-        .map(|route| (route.audience.word().to_owned(), route.method.to_owned(), route.path.to_owned()))
+        .map(|route| (route.audience.word().to_owned(), route.method.to_owned(), route.path.replace("{*", "{")))
         .collect();
     assert_eq!(described, routes);
     let mut references = Vec::new();

@@ -103,7 +103,9 @@ impl Depot {
         let listener = HttpListener::bind((LOOPBACK, 0).into(), None).await.unwrap();
         let listener = listener.with_limits(limits).sending_files();
         let (address, stop) = (listener.address().unwrap(), CancellationToken::new());
-        let router = boot_router(BootState { desk: desk.clone(), requests: Arc::new(RequestCounts::default()) });
+        let offers = Arc::new(world.boot_offers());
+        let requests = Arc::new(RequestCounts::default());
+        let router = boot_router(BootState { desk: desk.clone(), offers, requests });
         let served = tokio::spawn(listener.run(router, stop.clone()));
         let script = format!("/ipxe/52:54:00:00:00:01?b={token}&platform=pcbios&version=2.0.0");
         let script = Client::connect(address).await.ask(&script, "Connection: close\r\n").await;
