@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        answer::AnswerValues,
+        answer::{AnswerNote, AnswerReview, AnswerValues},
         catalog::{CatalogProblem, CatalogStatus, ScriptName, ScriptValues},
         identity::{ServerTypeName, TemplateName},
         server_type::ServerType,
@@ -29,6 +29,7 @@ use crate::{
     ports::{CannotRender, Catalog, Clock},
 };
 
+pub use answer::check_dialect;
 pub use redact::redact;
 pub use watch::{CatalogWatch, WatchError};
 
@@ -127,7 +128,29 @@ impl Catalog for FolderCatalog {
     }
 
     fn render_answer(&self, template_text: &str, values: &AnswerValues) -> Result<String, CannotRender> {
-        answer::render(template_text, values)
+        let composed = answer::compose(template_text, values, answer::Purpose::Host);
+        composed.toml.ok_or_else(|| CannotRender {
+            what: format!("the answer for {}", values.hostname),
+            problems: composed.notes.problems().to_vec(),
+        })
+    }
+
+    fn review_answer(&self, name: &TemplateName, template_text: &str, values: &AnswerValues) -> AnswerReview {
+        let composed = answer::compose(template_text, values, answer::Purpose::Host);
+        let place = |text: &String| AnswerNote {
+            place: answer::place_of(text, name, template_text, values),
+            text: text.clone(),
+        };
+        AnswerReview {
+            problems: composed.notes.problems().iter().map(place).collect(),
+            warnings: composed.notes.warnings().iter().map(place).collect(),
+            toml: composed.toml,
+            disks: composed.disks,
+        }
+    }
+
+    fn redact_answer(&self, toml: &str) -> String {
+        redact(toml)
     }
 
     fn render_script(&self, script: ScriptName, values: &ScriptValues) -> Result<String, CannotRender> {

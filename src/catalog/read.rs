@@ -7,10 +7,11 @@ use std::{
     path::Path,
 };
 
-use super::{CatalogFolders, Contents, answer, places::line_of, render, server_types};
+use super::{CatalogFolders, Contents, answer, answer::Purpose, places::line_of, render, server_types};
 use crate::domain::{
     answer::AnswerValues,
-    answer_file::AnswerFile,
+    answer_file::{AnswerFile, NEWEST_DIALECT},
+    answer_options::AnswerOptions,
     catalog::{CatalogProblem, ScriptName, ScriptValues},
     identity::{MacAddress, TemplateName},
     image::{InstallerRelease, OLDEST_INSTALLER},
@@ -21,8 +22,6 @@ use crate::domain::{
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
 /// A file with one of these in the wrong folder, or written otherwise, was meant for us.
 const OUR_EXTENSIONS: &[&str] = &["yaml", "yml", "toml", "ipxe", "json"];
-/// The newest dialect that answers are checked in, besides the oldest.
-const NEWEST_INSTALLER: InstallerRelease = InstallerRelease { major: 9, minor: 2 };
 
 /// One file as it was read.
 pub(super) struct File {
@@ -71,12 +70,18 @@ pub(super) fn check_files(files: &Files) -> Result<Contents, Vec<CatalogProblem>
     let answer_templates = check_templates(&files.answer_templates, &mut problems);
     let types = server_types::read(&files.server_types, &mut problems);
     for (kind, file, line) in &types {
-        if !files.answer_templates.iter().any(|template| template.stem == kind.answer_template.as_str()) {
-            let rule = format!(
-                "server type `{}` names the answer template `{}`, and there is no such file",
-                kind.name, kind.answer_template
-            );
+        let mut broken = |rule: String| {
+            let rule = format!("server type `{}`: {rule}", kind.name);
             problems.push(CatalogProblem { file: file.clone(), line: *line, rule });
+        };
+        match files.answer_templates.iter().find(|template| template.stem == kind.answer_template.as_str()) {
+            None => broken(format!("names the answer template `{}`, and there is no such file", kind.answer_template)),
+            Some(template) => {
+                // What is wrong with the template alone is said where it stands.
+                let of_template = broken_rules(&template.text, &sample_type(), Purpose::Template);
+                let rules = broken_rules(&template.text, kind, Purpose::ServerType);
+                rules.into_iter().filter(|rule| !of_template.contains(rule)).for_each(&mut broken);
+            }
         }
     }
     let scripts = check_scripts(&files.scripts, &mut problems);
@@ -101,7 +106,9 @@ fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeM
         };
         match answer::parse(&file.text) {
             Err((line, rule)) => broken(line, rule),
-            Ok(_) => broken_rules(&file.text).into_iter().for_each(|rule| broken(line_of(&file.text, &rule), rule)),
+            Ok(_) => broken_rules(&file.text, &sample_type(), Purpose::Template)
+                .into_iter()
+                .for_each(|rule| broken(line_of(&file.text, &rule), rule)),
         }
         templates.insert(name, file.text.clone());
     }
@@ -110,17 +117,23 @@ fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeM
 
 /// The rules that a template breaks, in the newest dialect and in the oldest. One that asks for what only newer installers have is good: a
 /// rebuild with an older image is refused before anything is armed.
-fn broken_rules(template: &str) -> Vec<String> {
+fn broken_rules(template: &str, server_type: &ServerType, purpose: Purpose) -> Vec<String> {
     let mut rules: Vec<String> = Vec::new();
-    for release in [NEWEST_INSTALLER, OLDEST_INSTALLER] {
-        let found = answer::render(template, &sample_values(release)).err().map(|error| error.problems);
-        for rule in found.into_iter().flatten().filter(|rule| !AnswerFile::is_of_the_release(rule)) {
-            if !rules.contains(&rule) {
-                rules.push(rule);
+    for release in [NEWEST_DIALECT, OLDEST_INSTALLER] {
+        let values = AnswerValues { server_type: server_type.clone(), ..sample_values(release) };
+        let composed = answer::compose(template, &values, purpose);
+        for rule in composed.notes.problems().iter().filter(|rule| !AnswerFile::is_of_the_release(rule)) {
+            if !rules.contains(rule) {
+                rules.push(rule.clone());
             }
         }
     }
     rules
+}
+
+/// A server type for a template that is looked at alone: it says nothing about disks.
+fn sample_type() -> ServerType {
+    ServerType { boot_disk: None, ..ServerType::sample() }
 }
 
 fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<ScriptName, String> {
@@ -200,9 +213,12 @@ fn read_small(path: &Path) -> Result<String, String> {
 fn sample_values(release: InstallerRelease) -> AnswerValues {
     AnswerValues {
         hostname: "sample".into(),
-        fqdn: "sample.home.arpa".into(),
+        domain: "home.arpa".into(),
         mac: sample_mac(),
         server_type: ServerType::sample(),
+        options: AnswerOptions::default(),
+        known_disks: Vec::new(),
+        known_cards: Vec::new(),
         root_password_hash: "$6$sample$sample".into(),
         root_ssh_keys: vec!["ssh-ed25519 AAAA sample".into()],
         webhook_url: "https://192.0.2.1:8443/installed".into(),

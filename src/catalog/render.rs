@@ -32,6 +32,11 @@ pub(super) fn text(template: &str, values: impl Serialize) -> Result<String, (Op
     Ok(text)
 }
 
+/// Whether a text can be read as a template, whatever it names.
+pub(super) fn is_template(template: &str) -> bool {
+    Environment::new().template_from_str(template).is_ok()
+}
+
 fn sentence(error: &Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
 }

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::{answer_rules, image::InstallerRelease};
 
+/// The newest installer whose dialect we know.
+pub const NEWEST_DIALECT: InstallerRelease = InstallerRelease { major: 9, minor: 2 };
+
 /// A whole answer file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -64,7 +67,10 @@ pub struct Global {
 
 /// `global.fqdn`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "global.fqdn must be a full name, or a table of source = \"from-dhcp\" and, if DHCP's is not to be used, domain"
+)]
 pub enum Fqdn {
     /// A full name.
     Name(String),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    answer::ServedAnswer,
     host::HostFacts,
     host_lifecycle::{HostEvent, HostState},
     identity::{HostId, OperationId},
@@ -36,6 +37,8 @@ pub struct Change {
     pub opens: Option<Box<OpenedRebuild>>,
     /// The operation whose rebuild ends with it: secrets and key are erased.
     pub ends: Option<OperationId>,
+    /// The answer that was given with it.
+    pub served: Option<ServedAnswer>,
     /// What the dashboard is told.
     pub feed: Vec<NewLiveEvent>,
 }

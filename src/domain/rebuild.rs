@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 
 use super::{
+    answer_options::AnswerOptions,
     identity::{HostId, ImageId, OperationId, TemplateName},
     server_type::ServerType,
 };
@@ -69,6 +70,8 @@ pub struct Rebuild {
     pub template: TemplateName,
     /// The answer template as it was when the rebuild was requested.
     pub template_text: String,
+    /// What was chosen for the host's answer when the rebuild was requested.
+    pub answer: AnswerOptions,
     /// The image to install.
     pub image: ImageId,
     /// The ephemeral public key, one OpenSSH line.

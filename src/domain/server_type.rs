@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{ServerTypeName, TemplateName};
+use super::{
+    disk_selection::DiskRequest,
+    disk_wish::{DiskWish, RaidLevel, is_device_name},
+    identity::{ServerTypeName, TemplateName},
+};
 
 /// Kernel words that every installer boot gets. Any word that does not begin with `proxmox-` (and is not one that the installer
 /// filters, as these are) ends up on the installed node (pve-installer `Proxmox/Install/Config.pm`).
 pub const KERNEL_WORDS: &str = "ramdisk_size=16777216 rw quiet splash=silent proxmox-start-auto-installer";
 
-/// The udev keys by which exactly one disk can be named: its serial number or its world wide name.
-const UNIQUE_DISK_KEYS: &[&str] = &["ID_SERIAL", "ID_SERIAL_SHORT", "ID_WWN", "ID_WWN_WITH_EXTENSION"];
+use super::disk_selection::UNIQUE_KEYS as UNIQUE_DISK_KEYS;
 
 /// One kind of server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,15 +25,23 @@ pub struct ServerType {
     pub name: ServerTypeName,
     /// What a person reads.
     pub display_name: String,
-    /// The disk that the system goes to: a full device name such as `/dev/nvme0n1`. Exactly one of `boot_disk` and `disk_filter`.
+    /// The disk that the system goes to: a full device name such as `/dev/nvme0n1`. At most one of `boot_disk`, `disk_filter` and `disks`; with
+    /// none of them the answer template must name disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_disk: Option<String>,
     /// The disk that the system goes to, by exactly one of its unique udev properties.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub disk_filter: BTreeMap<String, String>,
-    /// The file system of the root disk, `ext4`, `xfs`, or `zfs` on one disk.
-    #[serde(default)]
-    pub filesystem: Filesystem,
+    /// The disks that the system goes to, by path, serial, WWN, model or size; those by model or size can be found only among the disks that
+    /// the machine has reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<DiskWish>,
+    /// The file system of the system: `ext4`, `xfs`, `zfs` or `btrfs`; absent: that of the answer template, else `ext4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filesystem: Option<Filesystem>,
+    /// The RAID level of ZFS and BTRFS; absent: that of the answer template, else `raid0` of one disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raid: Option<RaidLevel>,
     /// The network interface of the management bridge, such as `enp2s0`; absent: the one with the default route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management_nic: Option<String>,
@@ -60,17 +71,36 @@ pub enum Filesystem {
     Ext4,
     /// XFS on LVM.
     Xfs,
-    /// ZFS as `raid0` on one disk.
+    /// ZFS on one disk or several.
     Zfs,
+    /// BTRFS on one disk or several.
+    Btrfs,
 }
 
 impl Filesystem {
+    /// Every file system.
+    pub const ALL: &[Self] = &[Self::Ext4, Self::Xfs, Self::Zfs, Self::Btrfs];
+
+    /// Reads the installer's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|filesystem| filesystem.word() == text)
+    }
+
+    /// Whether it may lie on several disks.
+    pub fn has_raid(self) -> bool {
+        match self {
+            Self::Ext4 | Self::Xfs => false,
+            Self::Zfs | Self::Btrfs => true,
+        }
+    }
+
     /// The installer's word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
             Self::Xfs => "xfs",
             Self::Zfs => "zfs",
+            Self::Btrfs => "btrfs",
         }
     }
 }
@@ -101,18 +131,23 @@ impl ServerType {
         if self.display_name.trim().is_empty() {
             problems.push("`display_name` is empty; say what kind of machine this is".to_owned());
         }
-        match (&self.boot_disk, self.disk_filter.len()) {
-            (Some(disk), 0) => problems.extend(check_boot_disk(disk)),
-            (None, 1) => {
-                problems.extend(self.disk_filter.iter().filter_map(|(key, value)| check_disk_filter(key, value)))
-            }
-            (None, 0) => problems.push(
-                "name the disk to install on: `boot_disk: /dev/…`, or `disk_filter:` with one serial or WWN".to_owned(),
-            ),
-            (Some(_), _) => problems.push("`boot_disk` and `disk_filter` exclude each other; keep one".to_owned()),
-            (None, _) => problems.push(
+        let ways = [self.boot_disk.is_some(), !self.disk_filter.is_empty(), !self.disks.is_empty()];
+        if ways.iter().filter(|way| **way).count() > 1 {
+            problems.push("`boot_disk`, `disk_filter` and `disks` exclude each other; keep one".to_owned());
+        }
+        problems.extend(self.boot_disk.as_deref().and_then(check_boot_disk));
+        problems.extend(self.disk_filter.iter().filter_map(|(key, value)| check_disk_filter(key, value)));
+        if self.disk_filter.len() > 1 {
+            problems.push(
                 "`disk_filter` must have exactly one key: the installer takes any disk that matches any key".to_owned(),
-            ),
+            );
+        }
+        for (number, wish) in self.disks.iter().enumerate() {
+            let found = wish.check(&format!("disks[{number}]"));
+            problems.extend(found.into_iter().map(|problem| format!("`{}` {}", problem.path, problem.rule)));
+        }
+        if self.raid.is_some() && self.filesystem.is_some_and(|filesystem| !filesystem.has_raid()) {
+            problems.push("`raid` belongs to zfs and btrfs".to_owned());
         }
         for word in &self.kernel_arguments {
             let allowed = word.starts_with("proxmox-") || word.starts_with("console=");
@@ -135,7 +170,9 @@ impl ServerType {
             display_name: "sample".into(),
             boot_disk: Some("/dev/sda".into()),
             disk_filter: BTreeMap::new(),
-            filesystem: Filesystem::Ext4,
+            disks: Vec::new(),
+            filesystem: None,
+            raid: None,
             management_nic: None,
             gpu: None,
             hostname_prefix: None,
@@ -150,8 +187,20 @@ impl ServerType {
         match (&self.boot_disk, self.disk_filter.iter().next()) {
             (Some(disk), _) => disk.clone(),
             (None, Some((key, value))) => format!("the disk with {key} = {value}"),
-            (None, None) => "no disk".to_owned(),
+            (None, None) if self.disks.is_empty() => format!("as the answer template `{}` says", self.answer_template),
+            (None, None) => self.disks.iter().map(DiskWish::sentence).collect::<Vec<_>>().join(", "),
         }
+    }
+
+    /// What it says about the disks; `None` leaves them to the answer template.
+    pub fn disk_request(&self) -> Option<DiskRequest> {
+        if let Some(disk) = &self.boot_disk {
+            return Some(DiskRequest::Wishes(vec![DiskWish::path(disk)]));
+        }
+        if !self.disk_filter.is_empty() {
+            return Some(DiskRequest::Filter { keys: self.disk_filter.clone(), all: false, count: 1 });
+        }
+        (!self.disks.is_empty()).then(|| DiskRequest::Wishes(self.disks.clone()))
     }
 
     /// The whole kernel command line of the installer.
@@ -164,13 +213,11 @@ impl ServerType {
 }
 
 fn check_boot_disk(disk: &str) -> Option<String> {
-    let name = disk.strip_prefix("/dev/").unwrap_or_default();
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return Some(format!(
+    (!is_device_name(disk)).then(|| {
+        format!(
             "`boot_disk: {disk}` must be a full device name such as /dev/nvme0n1 (links below /dev/disk do not work in the installer)"
-        ));
-    }
-    None
+        )
+    })
 }
 
 fn check_disk_filter(key: &str, value: &str) -> Option<String> {
@@ -210,8 +257,8 @@ mod tests {
     fn a_disk_is_named_and_never_guessed() {
         assert_eq!(server_type(Some("/dev/sda"), &[]).check(), Vec::<String>::new());
         assert_eq!(server_type(None, &[("ID_SERIAL", "S3Z")]).check(), Vec::<String>::new());
+        assert_eq!(server_type(None, &[]).disk_request(), None, "the template must name disks");
         for bad in [
-            server_type(None, &[]),
             server_type(Some("sda"), &[]),
             server_type(Some("/dev/disk/by-id/x"), &[]),
             server_type(Some("/dev/sda"), &[("ID_SERIAL", "S3Z")]),

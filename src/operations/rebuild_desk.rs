@@ -154,10 +154,10 @@ impl RebuildDesk {
         self.answers
             .preview(host, &server_type, image.release)
             .map_err(|error| RebuildRefusal::NotReady(error.to_string()))?;
-        let template = self.catalog.answer_template(&server_type.answer_template);
-        let template = template.ok_or_else(|| {
-            RebuildRefusal::NotReady(format!("there is no answer template `{}`", server_type.answer_template))
-        })?;
+        let name = host.options.answer.template_of(&server_type);
+        let template = self.catalog.answer_template(name);
+        let template =
+            template.ok_or_else(|| RebuildRefusal::NotReady(format!("there is no answer template `{name}`")))?;
         Ok((server_type, image, template))
     }
 
@@ -211,9 +211,10 @@ impl RebuildDesk {
         let rebuild = Rebuild {
             operation: id.clone(),
             host: host.id.clone(),
-            template: server_type.answer_template.clone(),
+            template: host.options.answer.template_of(&server_type).clone(),
             server_type,
             template_text,
+            answer: host.options.answer.clone(),
             image: image.id,
             public_key,
             sealed: Some(sealed),

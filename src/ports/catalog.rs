@@ -1,7 +1,7 @@
 //! What the operator's folders hold: server types, answer templates, iPXE scripts.
 
 use crate::domain::{
-    answer::AnswerValues,
+    answer::{AnswerReview, AnswerValues},
     catalog::{CatalogStatus, ScriptName, ScriptValues},
     identity::{ServerTypeName, TemplateName},
     server_type::ServerType,
@@ -34,6 +34,13 @@ pub trait Catalog: Send + Sync {
     /// Renders the text of a template (which need not be the one in use now) to the TOML that the installer of
     /// `values.release` accepts, checked by the installer's own rules.
     fn render_answer(&self, template_text: &str, values: &AnswerValues) -> Result<String, CannotRender>;
+
+    /// Says everything that is to be said of the answer that a template would give, each with the place where it is changed. `name` is
+    /// the template's, for these places.
+    fn review_answer(&self, name: &TemplateName, template_text: &str, values: &AnswerValues) -> AnswerReview;
+
+    /// Hides the secrets of an answer.
+    fn redact_answer(&self, toml: &str) -> String;
 
     /// Renders an iPXE script.
     fn render_script(&self, script: ScriptName, values: &ScriptValues) -> Result<String, CannotRender>;

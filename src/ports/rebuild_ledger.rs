@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::LedgerError;
 use crate::domain::{
+    answer::ServedAnswer,
     identity::{HostId, ImageId, OperationId},
     live_event::NewLiveEvent,
     rebuild::{Rebuild, RebuildMarks, TokenHash, TokenRecord},
@@ -18,6 +19,9 @@ pub trait RebuildLedger: Send + Sync {
 
     /// Returns the newest rebuild of a host, ended or not.
     async fn latest_rebuild(&self, host: &HostId) -> Result<Option<Rebuild>, LedgerError>;
+
+    /// Returns the answer that a host was given last, if it was ever given one.
+    async fn served_answer(&self, host: &HostId) -> Result<Option<ServedAnswer>, LedgerError>;
 
     /// Looks a token up by its hash. Tokens are known until the host's next rebuild begins.
     async fn token(&self, hash: &TokenHash) -> Result<Option<TokenRecord>, LedgerError>;

@@ -7,13 +7,14 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use super::{
     MachineUrls, OwnCertificate,
+    answer_preview::PREVIEW_KEY,
     host_keeper::{HostKeeper, Move},
     refusal::{Refusal, RefusalLog},
     tokens::{RebuildTokens, hash_token},
 };
 use crate::{
     domain::{
-        answer::AnswerValues,
+        answer::{AnswerValues, ServedAnswer},
         host::{Host, HostFacts},
         host_lifecycle::{HostEvent, HostState},
         image::{InstallerRelease, OLDEST_INSTALLER},
@@ -21,7 +22,7 @@ use crate::{
         rebuild::{Rebuild, RebuildMarks, TokenPurpose},
         server_type::ServerType,
     },
-    ports::{CannotRender, Catalog, Clock, ImageLibrary, RebuildLedger},
+    ports::{Catalog, Clock, ImageLibrary, RebuildLedger},
 };
 
 /// How long the same machine may ask for its answer again. The installer itself never retries; a person at its shell may.
@@ -142,8 +143,15 @@ impl AnswerDesk {
             );
             return Err(self.stop(request, host, rebuild, why).await);
         }
-        let toml = self.render(request, host, rebuild, tokens).await?;
+        let (toml, release) = self.render(request, host, rebuild, tokens).await?;
         let now = self.clock.now();
+        let served = ServedAnswer {
+            at: now,
+            operation: rebuild.operation.clone(),
+            release,
+            our: request.our,
+            answer: self.catalog.redact_answer(&toml.replace(&rebuild.public_key, PREVIEW_KEY)),
+        };
         let marks = RebuildMarks {
             answered_at: Some(now),
             machine_fingerprint: Some(request.report.fingerprint()),
@@ -153,6 +161,7 @@ impl AnswerDesk {
             facts: HostFacts { installed_at: Some(now), is_member: Some(false), ..HostFacts::default() },
             marks: Some((rebuild.operation.clone(), marks)),
             spends: Some(hash_token(&tokens.token(TokenPurpose::Answer))),
+            served: Some(served),
             ..Move::default()
         };
         self.keeper.apply(host, HostEvent::AnswerServed, details).await?;
@@ -174,7 +183,7 @@ impl AnswerDesk {
             !age.is_negative() && age.unsigned_abs() <= REPEAT_WINDOW
         });
         if same_machine && in_time && marks.first_boot_fetched_at.is_none() {
-            return self.render(request, host, rebuild, tokens).await;
+            return self.render(request, host, rebuild, tokens).await.map(|(toml, _)| toml);
         }
         let why = if same_machine {
             "the answer of this rebuild was already used"
@@ -200,61 +209,35 @@ impl AnswerDesk {
         host: &Host,
         rebuild: &Rebuild,
         tokens: &RebuildTokens,
-    ) -> Result<String, Refusal> {
+    ) -> Result<(String, InstallerRelease), Refusal> {
         let image = self.images.image(&rebuild.image).await?;
         let release = request.report.release().or(image.map(|image| image.release)).unwrap_or(OLDEST_INSTALLER);
-        let mut keys = self.root_ssh_keys.clone();
-        keys.push(rebuild.public_key.clone());
+        let mut root_ssh_keys = self.root_ssh_keys.clone();
+        root_ssh_keys.push(rebuild.public_key.clone());
+        let callback = |what, purpose| self.urls.callback(request.our, &host.id, what, &tokens.token(purpose));
         let values = AnswerValues {
-            webhook_url: self.urls.callback(request.our, &host.id, "installed", &tokens.token(TokenPurpose::Installed)),
-            first_boot_url: self.urls.callback(
-                request.our,
-                &host.id,
-                "first-boot-script",
-                &tokens.token(TokenPurpose::FirstBootScript),
-            ),
-            ..self.values(host, &rebuild.server_type, release, keys)
+            webhook_url: callback("installed", TokenPurpose::Installed),
+            first_boot_url: callback("first-boot-script", TokenPurpose::FirstBootScript),
+            options: rebuild.answer.clone(),
+            root_ssh_keys,
+            ..self.values(host, &rebuild.server_type, release)
         };
-        Ok(self.catalog.render_answer(&rebuild.template_text, &values)?)
+        Ok((self.catalog.render_answer(&rebuild.template_text, &values)?, release))
     }
 
-    /// Renders what a host would be given now, with placeholders where a rebuild's own tokens and key will stand. A rebuild is refused
-    /// before anything is armed when this fails.
-    pub fn preview(
-        &self,
-        host: &Host,
-        server_type: &ServerType,
-        release: InstallerRelease,
-    ) -> Result<String, CannotRender> {
-        let template = self.catalog.answer_template(&server_type.answer_template).ok_or_else(|| CannotRender {
-            what: format!("answer template `{}`", server_type.answer_template),
-            problems: vec!["there is no such file in the folder of answer templates".into()],
-        })?;
-        let our = Ipv4Addr::new(192, 0, 2, 1);
-        let mut keys = self.root_ssh_keys.clone();
-        keys.push(PREVIEW_KEY.to_owned());
-        let values = AnswerValues {
-            webhook_url: self.urls.callback(our, &host.id, "installed", PREVIEW_TOKEN),
-            first_boot_url: self.urls.callback(our, &host.id, "first-boot-script", PREVIEW_TOKEN),
-            ..self.values(host, server_type, release, keys)
-        };
-        self.catalog.render_answer(&template, &values)
-    }
-
-    fn values(
-        &self,
-        host: &Host,
-        server_type: &ServerType,
-        release: InstallerRelease,
-        root_ssh_keys: Vec<String>,
-    ) -> AnswerValues {
+    /// What is known of a host for its answer; the URLs and keys of a rebuild are the caller's to add.
+    pub(super) fn values(&self, host: &Host, server_type: &ServerType, release: InstallerRelease) -> AnswerValues {
+        let hardware = host.hardware.clone().unwrap_or_default();
         AnswerValues {
             hostname: host.hostname.to_string(),
-            fqdn: format!("{}.{}", host.hostname, self.domain),
+            domain: self.domain.clone(),
             mac: host.mac,
             server_type: server_type.clone(),
+            options: host.options.answer.clone(),
+            known_disks: hardware.disks,
+            known_cards: hardware.nics.iter().filter_map(|nic| nic.mac.parse().ok()).collect(),
             root_password_hash: self.root_password_hash.clone(),
-            root_ssh_keys,
+            root_ssh_keys: Vec::new(),
             webhook_url: String::new(),
             first_boot_url: String::new(),
             certificate_fingerprint: self.certificate.fingerprint.clone(),
@@ -262,9 +245,3 @@ impl AnswerDesk {
         }
     }
 }
-
-/// Stands for this rebuild's tokens in a preview.
-const PREVIEW_TOKEN: &str = "made-for-each-rebuild";
-/// Stands for this rebuild's key in a preview: a key of the right form that nobody holds.
-const PREVIEW_KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA made-for-each-rebuild";

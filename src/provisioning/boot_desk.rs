@@ -132,7 +132,7 @@ impl BootDesk {
             Err(error) => return Err(error.into()),
         }
         let kernel_command_line = Some(rebuild.server_type.kernel_command_line());
-        let message = format!("installing {} on {}", host.hostname, rebuild.server_type.disk_rule());
+        let message = format!("installing {} on {}", host.hostname, rebuild.answer.disk_rule(&rebuild.server_type));
         Ok(ScriptAnswer {
             boot_token: Some(token),
             kernel_command_line,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
+        answer::ServedAnswer,
         change::{Change, OpenedRebuild},
         host::{Host, HostFacts},
         host_lifecycle::{self, HostEvent, IllegalTransition},
@@ -52,6 +53,8 @@ pub struct Move {
     pub opens: Option<Box<OpenedRebuild>>,
     /// The rebuild that it ends.
     pub ends: Option<OperationId>,
+    /// The answer that is given with it, to compare with later.
+    pub served: Option<ServedAnswer>,
 }
 
 impl Move {
@@ -129,6 +132,7 @@ impl HostKeeper {
             spends: details.spends,
             opens: details.opens,
             ends: details.ends,
+            served: details.served,
             feed: if row.from == row.to { vec![] } else { vec![feed] },
         };
         let _turn = self.publishing.lock().await;

@@ -5,6 +5,7 @@
 //! (`dhcp`, `http`); of this room, `operations` uses the host keeper alone.
 
 mod answer_desk;
+mod answer_preview;
 mod boot_desk;
 mod boot_offers;
 mod boot_table;
@@ -18,6 +19,7 @@ mod tokens;
 mod watchdog;
 
 pub use answer_desk::{AnswerDesk, AnswerRequest};
+pub use answer_preview::AnswerDifference;
 pub use boot_desk::{BootDesk, InstallerFile, ScriptRequest};
 pub use boot_offers::{BootOffers, ByPath};
 pub use boot_table::{ArmedHost, BootTable, KnownHost};

@@ -3,6 +3,7 @@
 use rusqlite::{named_params, params};
 
 use super::{
+    answers::write_served_answer,
     columns::execute,
     live_feed::tell,
     operations::{insert_operation, supersede_operations},
@@ -37,6 +38,9 @@ pub(super) fn write_change(write: &Write<'_>, change: &Change) -> Result<(), Led
     }
     if let Some(operation) = &change.ends {
         erase_secrets(write, operation, change.at)?;
+    }
+    if let Some(served) = &change.served {
+        write_served_answer(write, &change.host, served)?;
     }
     change.feed.iter().try_for_each(|event| tell(write, event, change.at))
 }

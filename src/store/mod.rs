@@ -9,6 +9,7 @@
 //!   cut to nothing. What the file system itself keeps of a cut file is beyond us; it is sealed with the key file.
 //! - WAL needs a local disk: the data folder may not lie on NFS or CIFS.
 
+mod answers;
 mod change;
 mod columns;
 mod connection;

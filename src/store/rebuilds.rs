@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
+        answer::ServedAnswer,
         change::OpenedRebuild,
         identity::{HostId, ImageId, OperationId},
         live_event::NewLiveEvent,
@@ -42,6 +43,10 @@ impl RebuildLedger for Store {
             first(connection, &sql, [host.as_str()], read_rebuild)
         })
         .await
+    }
+
+    async fn served_answer(&self, host: &HostId) -> Result<Option<ServedAnswer>, LedgerError> {
+        self.read_served_answer(host).await
     }
 
     async fn token(&self, hash: &TokenHash) -> Result<Option<TokenRecord>, LedgerError> {
@@ -103,8 +108,8 @@ pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Resul
     execute(
         write,
         "INSERT INTO rebuilds (operation, host, server_type, server_type_settings, template, template_text, image, public_key,
-             requested_at, armed_until, ended_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             requested_at, armed_until, ended_at, answer_options)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             rebuild.operation.as_str(),
             rebuild.host.as_str(),
@@ -117,6 +122,7 @@ pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Resul
             rebuild.requested_at.to_string(),
             rebuild.armed_until.to_string(),
             rebuild.ended_at.map(|at| at.to_string()),
+            to_json(&rebuild.answer)?,
         ],
     )?;
     write_marks(write, &rebuild.operation, None, &rebuild.marks)?;
@@ -228,6 +234,7 @@ fn read_rebuild(row: &Row<'_>) -> Result<Rebuild, LedgerError> {
         server_type: ServerType { name: text(row, "server_type")?, ..json(row, "server_type_settings")? },
         template: text(row, "template")?,
         template_text: row.get("template_text")?,
+        answer: json(row, "answer_options")?,
         image: text(row, "image")?,
         public_key: row.get("public_key")?,
         sealed: token_secret

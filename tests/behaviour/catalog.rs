@@ -245,9 +245,10 @@ fn a_broken_rule_of_a_template_is_told_with_its_line() {
         ("keyboard = \"en-us\"", "keyboard = \"xx\"", "global.keyboard"),
         ("root@{{ fqdn }}", "root@{{ nothing }}", "undefined value"),
         ("timezone = \"UTC\"", "time_zone = \"UTC\"", "unknown field `time-zone`"),
-        ("timezone = \"UTC\"", "timezone = \"UTC\"\nreboot-mode = \"power-off\"", "global.reboot-mode"),
+        ("timezone = \"UTC\"", "timezone = \"UTC\"\nreboot-mode = \"kexec\"", "global.reboot-mode"),
         ("source = \"from-dhcp\"", "source = \"from-dhcp\"\ncidr = \"192.0.2.1/24\"", "network with source"),
-        ("[network]", "[disk-setup]\nfilesystem = \"zfs\"\n[network]", "[disk-setup] is the daemon's"),
+        ("[network]", "[first-boot]\nsource = \"from-iso\"\n[network]", "[first-boot] is the daemon's"),
+        ("[network]", "[disk-setup]\nfilesystem = \"ntfs\"\n[network]", "disk-setup.filesystem is `ntfs`"),
     ] {
         let text = good.replacen(from, to, 1);
         let changed = text.lines().zip(good.lines()).position(|(new, old)| new != old);

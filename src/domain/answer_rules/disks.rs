@@ -3,13 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::Rules;
-use crate::domain::answer_file::{DiskSetup, LvmOptions, ZfsOptions};
+use crate::domain::{
+    answer_file::{DiskSetup, LvmOptions, ZfsOptions},
+    disk_selection::UNIQUE_KEYS,
+    udev_glob,
+};
 
 /// RAID levels with the fewest disks of each.
 type Levels = &'static [(&'static str, usize)];
 
 const ZFS_LEVELS: Levels = &[("raid0", 1), ("raid1", 2), ("raid10", 4), ("raidz-1", 3), ("raidz-2", 4), ("raidz-3", 5)];
 const BTRFS_LEVELS: Levels = &[("raid0", 1), ("raid1", 2), ("raid10", 4)];
+
+/// `zfs_arc_max` below this is disregarded (openzfs `zfs.4`).
+const SMALLEST_ARC_MIB: u32 = 64;
 
 impl Rules {
     pub(super) fn disk_setup(&mut self, disks: &DiskSetup) {
@@ -42,6 +49,7 @@ impl Rules {
         if let Some(zfs) = &disks.zfs {
             self.zfs(zfs);
         }
+        self.size("disk-setup.btrfs.hdsize", disks.btrfs.as_ref().and_then(|btrfs| btrfs.hdsize), false);
         if let Some(compress) = disks.btrfs.as_ref().and_then(|btrfs| btrfs.compress.as_deref()) {
             self.one_of("disk-setup.btrfs.compress", compress, &["on", "off", "zlib", "lzo", "zstd"]);
         }
@@ -63,11 +71,16 @@ impl Rules {
             ),
             Some(other) => self.one_of("disk-setup.filter-match", other, &["any"]),
         }
+        let is_union = matches!(disks.filesystem.as_str(), "zfs" | "btrfs")
+            && disks.filter.iter().all(|(key, glob)| UNIQUE_KEYS.contains(&key.as_str()) && !udev_glob::is_open(glob));
         self.holds(
-            disks.filter.len() <= 1,
+            disks.filter.len() <= 1 || is_union,
             "disk-setup.filter",
             "has several keys, and the installer takes any disk that matches any of them; keep one",
         );
+        for glob in disks.filter.values() {
+            self.holds(udev_glob::is_valid(glob), "disk-setup.filter", &format!("has `{glob}`, which is no pattern"));
+        }
         self.holds(
             disks.filter.values().all(|glob| !glob.trim_matches(['*', '?']).is_empty()),
             "disk-setup.filter",
@@ -83,13 +96,36 @@ impl Rules {
     }
 
     fn lvm(&mut self, lvm: &LvmOptions) {
+        let sizes = [
+            ("hdsize", lvm.hdsize),
+            ("swapsize", lvm.swapsize),
+            ("maxroot", lvm.maxroot),
+            ("maxvz", lvm.maxvz),
+            ("minfree", lvm.minfree),
+        ];
+        for (name, size) in sizes {
+            // No swap and no data volume are said by 0.
+            self.size(&format!("disk-setup.lvm.{name}"), size, name != "hdsize" && name != "maxroot");
+        }
         if let (Some(swap), Some(size)) = (lvm.swapsize, lvm.hdsize) {
             self.holds(swap <= size / 2.0, "disk-setup.lvm.swapsize", "is more than half of hdsize");
         }
     }
 
+    /// A size in GiB.
+    fn size(&mut self, key: &str, size: Option<f64>, may_be_zero: bool) {
+        let is_size = |size: f64| size.is_finite() && (size > 0.0 || (may_be_zero && size == 0.0));
+        self.holds(size.is_none_or(is_size), key, "is not a size in GiB");
+    }
+
     /// The installer does not look at the numbers: ZFS itself would refuse them, with the disk already wiped.
     fn zfs(&mut self, zfs: &ZfsOptions) {
+        self.size("disk-setup.zfs.hdsize", zfs.hdsize, false);
+        self.holds(
+            zfs.arc_max.is_none_or(|mebibytes| mebibytes >= SMALLEST_ARC_MIB),
+            "disk-setup.zfs.arc-max",
+            "is less than 64 MiB, the least that ZFS takes",
+        );
         let (ashift, copies) = (zfs.ashift.unwrap_or(12), zfs.copies.unwrap_or(1));
         self.holds((9..=13).contains(&ashift), "disk-setup.zfs.ashift", "must be between 9 and 13");
         self.holds((1..=3).contains(&copies), "disk-setup.zfs.copies", "must be between 1 and 3");

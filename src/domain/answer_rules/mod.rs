@@ -3,9 +3,10 @@
 
 mod disks;
 mod network;
+mod places;
 
 use super::{
-    answer_file::{AnswerFile, FirstBoot, Fqdn, Global, Webhook},
+    answer_file::{AnswerFile, FirstBoot, Fqdn, Global, NEWEST_DIALECT, Network, Webhook},
     image::InstallerRelease,
 };
 
@@ -30,6 +31,13 @@ pub(super) fn check(file: &AnswerFile, release: InstallerRelease) -> Vec<String>
     if let Some(first_boot) = &file.first_boot {
         rules.first_boot(first_boot);
     }
+    rules.problems
+}
+
+/// Returns every broken rule of a network alone, for the newest installer.
+pub(super) fn check_network(network: &Network) -> Vec<String> {
+    let mut rules = Rules { problems: Vec::new(), release: NEWEST_DIALECT };
+    rules.network(network);
     rules.problems
 }
 
@@ -100,16 +108,13 @@ impl Rules {
     fn global(&mut self, global: &Global) {
         let country = &global.country;
         self.holds(
-            country.len() == 2 && country.chars().all(|c| c.is_ascii_lowercase()),
+            places::COUNTRIES.split_whitespace().any(|known| known == country),
             "global.country",
-            "must be a lower-case ISO code such as `at`",
+            "must be a lower-case ISO code such as `at` or `gb`",
         );
         self.one_of("global.keyboard", &global.keyboard, KEYBOARDS);
         let zone = &global.timezone;
-        let is_zone = zone == "UTC"
-            || (zone.contains('/')
-                && zone != "Etc/UTC"
-                && zone.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c)));
+        let is_zone = zone == "UTC" || places::TIME_ZONES.lines().any(|known| known == zone);
         self.holds(is_zone, "global.timezone", "must be a zone such as Europe/Vienna, or UTC");
         self.holds(is_mail(&global.mailto), "global.mailto", "is not a mail address that the installer accepts");
         match &global.fqdn {
@@ -164,7 +169,7 @@ impl Rules {
 }
 
 /// Whether a text is a DNS name of at least `least` labels.
-fn is_name(text: &str, least: usize) -> bool {
+pub(super) fn is_name(text: &str, least: usize) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
@@ -184,7 +189,7 @@ fn is_mail(text: &str) -> bool {
 }
 
 /// The installer takes any text, and the node's first boot then drops a key that it does not like without a word.
-fn is_subscription_key(text: &str) -> bool {
+pub(super) fn is_subscription_key(text: &str) -> bool {
     let Some((product, serial)) = text.split_once('-') else { return false };
     let is_product = product
         .strip_prefix("pve")

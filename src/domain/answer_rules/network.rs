@@ -9,6 +9,7 @@ use crate::domain::{
     answer_file::{Network, Pinning},
     identity::MacAddress,
     image::InstallerRelease,
+    udev_glob,
 };
 
 /// Where `network.source` became required.
@@ -40,7 +41,7 @@ impl Rules {
         let (Some(cidr), Some(dns), Some(gateway)) = (&network.cidr, &network.dns, &network.gateway) else {
             return self.holds(false, "network", "with source = \"from-answer\" needs cidr, dns and gateway");
         };
-        self.holds(!network.filter.is_empty(), "network.filter", "is needed with source = \"from-answer\"");
+        self.card_filter(network);
         self.holds(dns.parse::<IpAddr>().is_ok(), "network.dns", "is not one address");
         let Ok(net) = cidr.parse::<IpNet>() else {
             return self.holds(false, "network.cidr", "is not an address with its mask such as 192.0.2.10/24");
@@ -54,6 +55,26 @@ impl Rules {
         );
         let inside = gateway.parse::<IpAddr>().is_ok_and(|gateway| net.contains(&gateway) && gateway != net.addr());
         self.holds(inside, "network.gateway", "is not another address in the network of cidr");
+    }
+
+    /// The installer takes the first card of which any property matches.
+    fn card_filter(&mut self, network: &Network) {
+        const FILTER: &str = "network.filter";
+        self.holds(!network.filter.is_empty(), FILTER, "is needed with source = \"from-answer\"");
+        self.holds(
+            network.filter.len() <= 1,
+            FILTER,
+            "has several keys, and the installer takes any card that matches any of them; keep one",
+        );
+        for (key, glob) in &network.filter {
+            self.holds(udev_glob::is_valid(glob), FILTER, &format!("has `{glob}`, which is no pattern"));
+            self.holds(!glob.trim_matches(['*', '?']).is_empty(), FILTER, "matches every card");
+            self.holds(
+                key != "ID_NET_NAME_MAC" || *glob == glob.to_lowercase(),
+                FILTER,
+                "has upper-case letters for ID_NET_NAME_MAC; its values are lower case and case counts",
+            );
+        }
     }
 
     fn pinning(&mut self, pinning: &Pinning) {
@@ -77,6 +98,16 @@ impl Rules {
                 is_pin,
                 MAPPING,
                 &format!("has `{name}`; a name has 2 to 15 letters, digits and underscores, a letter first"),
+            );
+            let is_automatic = name
+                .strip_prefix("nic")
+                .is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()));
+            self.holds(
+                !is_automatic,
+                MAPPING,
+                &format!(
+                    "has `{name}`, as the installer itself names the cards that are not listed; choose another name"
+                ),
             );
         }
     }

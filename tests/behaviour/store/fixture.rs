@@ -65,6 +65,7 @@ pub(super) fn change(host: &Host, event: HostEvent, seconds: i64) -> Change {
         spends: None,
         opens: None,
         ends: None,
+        served: None,
         feed: vec![NewLiveEvent {
             topic: Topic::Host,
             host: Some(host.id.clone()),
@@ -103,6 +104,7 @@ pub(super) fn rebuild(host: &Host, operation: u64) -> OpenedRebuild {
         server_type: server_type(),
         template: "default".parse().unwrap(),
         template_text: "[global]\nkeyboard = \"de\"\n".to_owned(),
+        answer: Default::default(),
         image: "pve-9.2-1-3fa94c21".parse().unwrap(),
         public_key: format!("ssh-ed25519 AAAA rackseed-{id}"),
         sealed: Some(sealed),
