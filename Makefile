@@ -10,6 +10,7 @@ demo: compiler
 ## Run everything that is tested, real machines in QEMU included; installs what is missing when root.
 test: compiler
 	.ci/install-packages
+	.ci/install-redfish-emulator "$${CARGO_TARGET_DIR:-target}/redfish-emulator"
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	.ci/cargo-test

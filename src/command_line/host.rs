@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     client::Client,
     output::{Printer, table},
+    power,
 };
 
 /// Verbs on hosts.
@@ -50,6 +51,10 @@ pub(super) enum HostVerb {
         #[arg(required = true, value_name = "PATH=VALUE")]
         choices: Vec<String>,
     },
+    /// Look whether a host is on, or switch it
+    Power(power::PowerArguments),
+    /// Store the password of a host's BMC, or its webhook's token: one line on standard input
+    PowerSecret(power::SecretArguments),
     /// Remove a host that is not being rebuilt
     Remove {
         /// Its id, name or MAC address
@@ -108,6 +113,8 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
             let changed = client.ask(Method::PATCH, &path, Some(&body)).await?;
             printer.print(&changed, || serde_json::to_string_pretty(&changed["options"]).unwrap_or_default());
         }
+        HostVerb::Power(arguments) => power::power(arguments, &client, printer).await?,
+        HostVerb::PowerSecret(arguments) => power::secret(arguments, &client, printer).await?,
         HostVerb::Remove { host } => {
             let found = client.find_host(host).await?;
             client.ask(Method::DELETE, &format!("/api/hosts/{}", text(&found, "id")), None).await?;

@@ -7,6 +7,7 @@ mod doctor;
 mod host;
 mod image;
 mod output;
+mod power;
 mod probes;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -159,6 +159,7 @@ fn operator_state(
         rebuild: Arc::new(rebuild),
         operations,
         network,
+        power: Arc::clone(&desks.power),
         redact,
         listen: address,
         form_token: FormToken::new(adapters.key_file.as_ref())?,

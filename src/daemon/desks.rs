@@ -10,9 +10,11 @@ use super::{
 use crate::{
     infrastructure::InfrastructureService,
     operations::{ClusterSettings, World},
-    ports::Doorbell,
+    ports::{Doorbell, Power},
+    power::PowerDrivers,
     provisioning::{
-        AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, OwnCertificate, RefusalLog,
+        AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, OwnCertificate, PowerDesk,
+        RefusalLog,
     },
     remote_shell::Ssh,
     settings::Settings,
@@ -26,6 +28,7 @@ pub(super) struct Desks {
     pub(super) answers: Arc<AnswerDesk>,
     pub(super) check_in: Arc<CheckIn>,
     pub(super) enrolment: Arc<Enrolment>,
+    pub(super) power: Arc<PowerDesk>,
     pub(super) world: Arc<World>,
 }
 
@@ -95,15 +98,35 @@ impl Desks {
             secrets: key_file.clone(),
             clock: clock.clone(),
         };
-        let world = world(settings, adapters, keeper, cluster)?;
+        let power = power(settings, adapters);
+        let world = world(settings, adapters, keeper, cluster, Arc::clone(&power.power))?;
         Ok(Self {
             offers: Arc::new(offers),
             boot: Arc::new(boot),
             answers: Arc::new(answers),
             check_in: Arc::new(check_in),
             enrolment: Arc::new(enrolment),
+            power: Arc::new(power),
             world: Arc::new(world),
         })
+    }
+}
+
+/// What switches machines, and who asks it for people.
+fn power(settings: &Settings, adapters: &Adapters) -> PowerDesk {
+    let Adapters { store, key_file, clock, .. } = adapters;
+    let drivers = PowerDrivers {
+        secrets: key_file.clone(),
+        sealed: store.clone(),
+        interfaces: settings.pxe.wanted_interfaces().into_iter().map(|wanted| wanted.name).collect(),
+    };
+    PowerDesk {
+        hosts: store.clone(),
+        power: Arc::new(drivers),
+        sealed: store.clone(),
+        secrets: key_file.clone(),
+        feed: store.clone(),
+        clock: clock.clone(),
     }
 }
 
@@ -113,6 +136,7 @@ fn world(
     adapters: &Adapters,
     keeper: Arc<HostKeeper>,
     cluster: ClusterSettings,
+    power: Arc<dyn Power>,
 ) -> anyhow::Result<World> {
     let Adapters { store, key_file, clock, .. } = adapters;
     let infrastructure = &settings.infrastructure;
@@ -123,6 +147,7 @@ fn world(
         journal: store.clone(),
         shell: Arc::new(Ssh),
         ssh_keys: Arc::new(Ssh),
+        power,
         secrets: key_file.clone(),
         infrastructure: Arc::new(InfrastructureService::new(
             &infrastructure.base_url,

@@ -29,6 +29,7 @@ pub mod live_event;
 pub mod network;
 pub mod operation;
 pub mod power;
+mod power_rules;
 pub mod rebuild;
 pub mod server_type;
 pub mod text_difference;

@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{hosts, network, views},
+    api::{hosts, network, power, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -117,6 +117,10 @@ fn schemas() -> Map<String, Value> {
     add::<hosts::HostChangeJson>(&mut schemas);
     add::<hosts::RebuildJson>(&mut schemas);
     add::<hosts::ConfirmationJson>(&mut schemas);
+    add::<power::PowerJson>(&mut schemas);
+    add::<power::PowerActionJson>(&mut schemas);
+    add::<power::PowerDoneJson>(&mut schemas);
+    add::<power::PowerSecretJson>(&mut schemas);
     let problem = json!({
         "type": "object",
         "description": "RFC 9457",

@@ -20,7 +20,7 @@ use crate::{
         Catalog, Clock, HostLedger, ImageLibrary, LedgerError, LiveFeed, NetworkView, OperationJournal, RebuildLedger,
         Secrets, SecretsError, SshKeys,
     },
-    provisioning::{AnswerDesk, Enrolment},
+    provisioning::{AnswerDesk, Enrolment, PowerDesk},
 };
 
 /// What the operator listener asks.
@@ -52,6 +52,8 @@ pub struct OperatorState {
     pub operations: Arc<OperationDesk>,
     /// Where booting machines are answered.
     pub network: Arc<dyn NetworkView>,
+    /// Looks at power, and switches.
+    pub power: Arc<PowerDesk>,
     /// Hides the secrets of an answer.
     pub redact: fn(&str) -> String,
     /// The address on which the operator listener is bound: every page says whether it is loopback.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     operations::{OperationRefusal, RebuildRefusal},
-    ports::{ImageLibraryError, LedgerError, RegisterError},
-    provisioning::{EnrolmentError, Refusal},
+    ports::{ImageLibraryError, LedgerError, PowerError, RegisterError},
+    provisioning::{EnrolmentError, PowerRefusal, Refusal},
 };
 
 /// One problem document.
@@ -139,6 +139,29 @@ impl From<RebuildRefusal> for Problem {
             RebuildRefusal::NotReady(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             RebuildRefusal::Ledger(error) => error.into(),
             RebuildRefusal::Secrets(_) | RebuildRefusal::Key(_) => Self::internal(detail),
+        }
+    }
+}
+
+impl From<PowerRefusal> for Problem {
+    fn from(refusal: PowerRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            PowerRefusal::UnknownHost(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            PowerRefusal::Confirmation { .. } => Self::fields(&[("confirm", detail)]),
+            PowerRefusal::Unusable(_) => Self::fields(&[("secret", detail)]),
+            PowerRefusal::Power(PowerError::NoDriver(_) | PowerError::NotSupported(_) | PowerError::Secret(_)) => {
+                Self::new(StatusCode::CONFLICT, detail)
+            }
+            // Not our fault, but not the asker's either.
+            PowerRefusal::Power(
+                PowerError::Unreachable { .. }
+                | PowerError::WrongCredentials { .. }
+                | PowerError::WrongCertificate { .. }
+                | PowerError::Failed(_),
+            ) => Self::new(StatusCode::BAD_GATEWAY, detail),
+            PowerRefusal::Ledger(error) => error.into(),
+            PowerRefusal::Secrets(_) => Self::internal(detail),
         }
     }
 }

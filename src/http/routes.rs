@@ -8,14 +8,14 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
     response::IntoResponse,
-    routing::{MethodRouter, delete, get, patch, post},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{catalog, hosts, network, operations},
+    api::{catalog, hosts, network, operations, power},
     boot,
     dashboard::{assets, forms, pages},
     live_events, machine, metrics, openapi,
@@ -188,6 +188,11 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("confirm the SSH fingerprint that the console shows"),
     Row::get("/api/hosts/{id}/answer-preview", Body::Json("AnswerPreview"), || get(hosts::answer_preview))
         .says("the answer that the host would be given, without secrets"),
+    Row::get("/api/hosts/{id}/power", Body::Json("Power"), || get(power::show)).says("whether the machine is on"),
+    Row::post("/api/hosts/{id}/power", Body::Json("PowerAction"), (200, Body::Json("PowerDone")), || post(power::act))
+        .says("switch the machine on or off, cycle it, or boot it from the network"),
+    Row { takes: Body::Json("PowerSecret"), gives: (204, Body::Nothing), ..Row::new("PUT", "/api/hosts/{id}/power-secret", || put(power::set_secret)) }
+        .says("store or erase the password of the host's BMC, or its webhook's token"),
     Row::get("/api/operations/{id}", Body::Json("Operation"), || get(operations::show)).says("one operation with its steps"),
     Row::post("/api/operations/{id}/retry", Body::Nothing, (200, Body::Json("Operation")), || post(operations::retry))
         .says("try the failed step of a parked operation again"),
@@ -206,6 +211,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
     Row::get("/hosts/{id}", HTML, || get(pages::host)).says("one host as a page"),
     Row::form("/hosts/{id}/rebuild", &["confirm", "image"], || post(forms::rebuild)).says("the rebuild form"),
+    Row::form("/hosts/{id}/power", &["action", "confirm"], || post(forms::power)).says("the power form"),
     Row::form("/hosts/{id}/remove", &["confirm"], || post(forms::remove)).says("the removal form"),
     Row::form("/hosts/{id}/confirm-host-key", &["fingerprint"], || post(forms::confirm_host_key))
         .says("the form that confirms a fingerprint"),

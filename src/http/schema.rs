@@ -26,6 +26,12 @@ impl Schema for String {
     }
 }
 
+impl Schema for bool {
+    fn usage() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
 impl Schema for u32 {
     fn usage() -> Value {
         json!({ "type": "integer", "minimum": 0 })

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{OperationDesk, OperationView, World, cluster_access::find_member, plans::REBUILD_HOST};
+use super::{OperationDesk, OperationView, World, cluster_access::find_member, plans::REBUILD_HOST, steps::power_on};
 use crate::{
     domain::{
         change::OpenedRebuild,
@@ -14,6 +14,7 @@ use crate::{
         identity::{HostId, Hostname, ImageId, OperationId},
         image::{Image, OLDEST_INSTALLER},
         operation::Operation,
+        power::PowerDriver,
         rebuild::{Rebuild, RebuildMarks, SealedSecrets},
         server_type::ServerType,
     },
@@ -223,7 +224,10 @@ impl RebuildDesk {
             ended_at: None,
             marks: RebuildMarks::default(),
         };
-        let steps = REBUILD_HOST.steps.iter().map(|step| (*step).to_owned()).collect();
+        // A step that would only be skipped is not shown to people as done.
+        let has_driver = host.options.power.driver != PowerDriver::None;
+        let steps = REBUILD_HOST.steps.iter().filter(|step| has_driver || **step != power_on::NAME);
+        let steps = steps.map(|step| (*step).to_owned()).collect();
         let operation =
             Operation { id, host: host.id.clone(), plan: REBUILD_HOST.name.to_owned(), steps, started_at: now };
         Ok(OpenedRebuild { operation, rebuild, tokens: RebuildTokens::new(token_secret).hashes() })

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::ClusterSettings;
 use crate::{
-    ports::{Clock, HostLedger, Infrastructure, OperationJournal, RebuildLedger, RemoteShell, Secrets, SshKeys},
+    ports::{Clock, HostLedger, Infrastructure, OperationJournal, Power, RebuildLedger, RemoteShell, Secrets, SshKeys},
     provisioning::{HostKeeper, Patience},
 };
 
@@ -22,6 +22,8 @@ pub struct World {
     pub shell: Arc<dyn RemoteShell>,
     /// SSH keys and their spelling.
     pub ssh_keys: Arc<dyn SshKeys>,
+    /// Switches machines on.
+    pub power: Arc<dyn Power>,
     /// Sealed secrets.
     pub secrets: Arc<dyn Secrets>,
     /// The inventory service.

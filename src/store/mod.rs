@@ -20,6 +20,7 @@ mod images;
 mod live_feed;
 mod migrations;
 mod operations;
+mod power_secrets;
 mod readers;
 mod rebuilds;
 mod secrets;

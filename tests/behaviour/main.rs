@@ -15,6 +15,7 @@ mod infrastructure;
 mod loader;
 mod network_boot;
 mod operations;
+mod power;
 mod provisioning;
 mod remote_shell;
 mod scripts;

@@ -26,7 +26,7 @@ use rackseed::{
     store::{KeyFile, Store},
 };
 
-use super::{clock::TestClock, nodes::Nodes};
+use super::{clock::TestClock, nodes::Nodes, power::MemoryPower};
 
 /// The host key that every machine in memory reports.
 const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -98,6 +98,7 @@ pub(crate) struct RebuildWorld {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) inventory: Arc<Inventory>,
+    pub(crate) power: Arc<MemoryPower>,
     pub(crate) world: Arc<World>,
     pub(crate) catalog: Arc<FolderCatalog>,
     refusals: Arc<RefusalLog>,
@@ -109,7 +110,7 @@ impl RebuildWorld {
         let store = Arc::new(Store::open(&folder.path().join("data")).unwrap());
         let clock = Arc::new(TestClock::default());
         let nodes = Arc::new(Nodes::default());
-        let inventory = Arc::new(Inventory::default());
+        let (inventory, power) = (Arc::new(Inventory::default()), Arc::new(MemoryPower::default()));
         let path = |name: &str| folder.path().join(name);
         let folders = CatalogFolders {
             answer_templates: path("answer-templates"),
@@ -118,15 +119,15 @@ impl RebuildWorld {
         };
         let catalog = Arc::new(FolderCatalog::open(folders, clock.clone()).unwrap());
         let key_file = Arc::new(KeyFile::open(&folder.path().join("data")).unwrap());
-        let world = build(&store, store.clone(), &clock, &nodes, &inventory, &key_file);
+        let world = build(&store, store.clone(), &clock, &nodes, (&inventory, &power), &key_file);
         let refusals = Arc::new(RefusalLog::new(store.clone(), clock.clone()));
-        Self { folder, store, clock, nodes, inventory, world, catalog, refusals }
+        Self { folder, store, clock, nodes, inventory, power, world, catalog, refusals }
     }
 
     /// The same world after a restart, with another journal in front of the same store.
     pub(crate) fn restarted(&self, journal: Arc<dyn OperationJournal>) -> Arc<World> {
         let key_file = Arc::new(KeyFile::open(&self.folder.path().join("data")).unwrap());
-        build(&self.store, journal, &self.clock, &self.nodes, &self.inventory, &key_file)
+        build(&self.store, journal, &self.clock, &self.nodes, (&self.inventory, &self.power), &key_file)
     }
 
     pub(crate) fn answers(&self) -> Arc<AnswerDesk> {
@@ -206,23 +207,39 @@ impl RebuildWorld {
         }
     }
 
-    pub(crate) async fn register(&self, name: &str, mac: &str) -> Host {
-        let enrolment = Enrolment {
+    fn enrolment(&self) -> Enrolment {
+        Enrolment {
             keeper: self.world.keeper.clone(),
             hosts: self.store.clone(),
             catalog: self.catalog.clone(),
             secrets: self.world.secrets.clone(),
             clock: self.clock.clone(),
-        };
-        enrolment.register(name, mac, "generic-sata").await.unwrap()
+        }
     }
 
-    /// Registers a host and arms its rebuild; its node will be at `10.0.0.LAST`.
+    pub(crate) async fn register(&self, name: &str, mac: &str) -> Host {
+        self.enrolment().register(name, mac, "generic-sata").await.unwrap()
+    }
+
+    /// Registers a host with a power driver and arms its rebuild; its node will be at `10.0.0.LAST`.
     pub(crate) async fn armed(&self, name: &str, last: u8) -> (HostId, OperationId) {
         let host = self.register(name, &format!("52:54:00:00:00:{last:02x}")).await;
+        let driver = serde_json::json!({ "power": { "driver": "wake_on_lan" } });
+        self.enrolment().change_options(&host.id, &driver).await.unwrap();
+        self.arm(&host, last).await
+    }
+
+    /// The same for a host that people switch on.
+    pub(crate) async fn armed_without_driver(&self, name: &str, last: u8) -> (HostId, OperationId) {
+        let host = self.register(name, &format!("52:54:00:00:00:{last:02x}")).await;
+        self.arm(&host, last).await
+    }
+
+    async fn arm(&self, host: &Host, last: u8) -> (HostId, OperationId) {
+        let name = host.hostname.as_str();
         self.nodes.add(Ipv4Addr::new(10, 0, 0, last), name, None);
         let view = self.rebuild_desk(Some(image())).request(&host.id, Some(name), None).await.unwrap();
-        (host.id, view.operation.id)
+        (host.id.clone(), view.operation.id)
     }
 
     pub(crate) async fn host(&self, id: &HostId) -> Host {
@@ -320,7 +337,7 @@ fn build(
     journal: Arc<dyn OperationJournal>,
     clock: &Arc<TestClock>,
     nodes: &Arc<Nodes>,
-    inventory: &Arc<Inventory>,
+    (inventory, power): (&Arc<Inventory>, &Arc<MemoryPower>),
     key_file: &Arc<KeyFile>,
 ) -> Arc<World> {
     let keeper =
@@ -332,6 +349,7 @@ fn build(
         journal,
         shell: nodes.clone(),
         ssh_keys: Arc::new(Ssh),
+        power: power.clone(),
         secrets: key_file.clone(),
         infrastructure: inventory.clone(),
         clock: clock.clone(),

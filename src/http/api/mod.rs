@@ -4,4 +4,5 @@ pub(super) mod catalog;
 pub(super) mod hosts;
 pub(super) mod network;
 pub(super) mod operations;
+pub(super) mod power;
 pub(super) mod views;

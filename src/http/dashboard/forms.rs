@@ -16,6 +16,7 @@ use crate::{
     domain::identity::{HostId, OperationId},
     http::{
         OperatorState,
+        api::power::action,
         extract::{FormFields, HostPath, OperationPath},
         problem::Problem,
     },
@@ -71,6 +72,22 @@ pub(in crate::http) async fn rebuild(
     let image = Some(fields.get("image")).filter(|image| !image.is_empty());
     let asked = state.rebuild.request(&id, Some(fields.get("confirm")), image).await;
     on_host_page(&state, &id, asked.map(|_| ()).map_err(Problem::from)).await
+}
+
+/// Switches a host.
+pub(in crate::http) async fn power(
+    State(state): State<OperatorState>,
+    id: Result<HostPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (HostPath(id), fields) = (id?, ours(&state, fields)?);
+    let done = match action(fields.get("action")) {
+        Ok(action) => {
+            state.power.act(&id, action, Some(fields.get("confirm"))).await.map(|_| ()).map_err(Problem::from)
+        }
+        Err(problem) => Err(problem),
+    };
+    on_host_page(&state, &id, done).await
 }
 
 /// Removes a host.

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{http::StatusCode, response::Response};
 
 use super::{
+    power_part::PowerPart,
     shell::{PageProblem, Shell, render},
     words::{Moment, doing, operation_tone, plain, state_tone, step_tone, title},
 };
@@ -13,6 +14,7 @@ use crate::{
         host_lifecycle::{HostEvent, HostState},
         identity::HostId,
         operation::{OperationStatus, StepStatus},
+        power::PowerDriver,
     },
     http::{OperatorState, api::hosts::preview},
     operations::OperationView,
@@ -38,6 +40,7 @@ struct HostPage {
     may_rebuild: bool,
     rebuild: RebuildPart,
     fingerprint_to_confirm: Option<String>,
+    power: PowerPart,
 }
 
 /// An operation as pages show it.
@@ -152,6 +155,7 @@ pub(super) async fn show(
         answer_problem,
         may_rebuild: host.state.is_stable(),
         rebuild: RebuildPart::new(state, &host, &history, now).await?,
+        power: PowerPart::new(state, &host).await?,
         fingerprint_to_confirm: operation.filter(waits_for_confirmation).and_then(|_| state.fingerprint_of(&host)),
         shell,
     };
@@ -170,7 +174,13 @@ async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem>
         HostState::PxeReady => {
             let until = state.rebuilds.latest_rebuild(&host.id).await?.map(|rebuild| rebuild.armed_until);
             let until = until.map(|until| format!(" It is armed until {}.", until.strftime("%H:%M UTC")));
-            format!("Switch the machine on and let it boot from the network.{}", until.unwrap_or_default())
+            let what = match host.options.power.driver {
+                PowerDriver::None => "Switch the machine on and let it boot from the network.",
+                PowerDriver::WakeOnLan | PowerDriver::Redfish | PowerDriver::Ipmi | PowerDriver::Webhook => {
+                    "Rackseed starts the machine."
+                }
+            };
+            format!("{what}{}", until.unwrap_or_default())
         }
         HostState::PxeBooted
         | HostState::Installing

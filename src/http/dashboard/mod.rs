@@ -6,5 +6,6 @@ pub(super) mod forms;
 mod host_page;
 mod operation_page;
 pub(super) mod pages;
+mod power_part;
 mod shell;
 mod words;

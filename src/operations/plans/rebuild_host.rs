@@ -2,11 +2,12 @@
 
 use super::Plan;
 
-/// The plan. Its checks are made before it begins (`rebuild_desk`), as nothing may be armed without them.
+/// The plan. A host without a power driver is rebuilt without `power_on`. Its checks are made before it begins (`rebuild_desk`), as nothing may be armed without them.
 pub(super) const PLAN: Plan = Plan {
     name: "rebuild_host",
     purpose: "install Proxmox VE and join the cluster",
     steps: &[
+        "power_on",
         "await_network_boot",
         "await_answer",
         "await_installation",

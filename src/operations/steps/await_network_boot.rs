@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::power_on::waiting_for_boot;
 use crate::{
     domain::host_lifecycle::HostState,
     operations::{Outcome, Step, StepContext, StepError, StepKind, World},
@@ -31,7 +32,7 @@ impl Step for AwaitNetworkBoot {
 
     async fn perform(&self, context: &StepContext<'_>) -> Result<Outcome, StepError> {
         let seen = context.rebuild.marks.script_address.is_some();
-        await_mark(context, seen, "waiting for the machine to boot from the network; switch it on")
+        await_mark(context, seen, waiting_for_boot(context))
     }
 
     /// Disarms: the host has left its armed state when the operation began to unwind, and with the secrets the tokens go too.

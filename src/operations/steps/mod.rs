@@ -8,6 +8,7 @@ mod confirm_host_key;
 mod finish;
 mod join_cluster;
 mod join_process;
+pub(super) mod power_on;
 mod reach_node;
 mod register_host;
 mod remove_key;
@@ -18,6 +19,7 @@ use super::step::Step;
 
 /// Every step.
 pub const STEPS: &[&dyn Step] = &[
+    &power_on::PowerOn,
     &await_network_boot::AwaitNetworkBoot,
     &await_answer::AwaitAnswer,
     &await_installation::AwaitInstallation,

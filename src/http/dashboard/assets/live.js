@@ -103,6 +103,24 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
+// A BMC takes seconds to answer and is asked once for each load of the page, not for every event.
+async function lookAtPower() {
+  const place = document.querySelector("[data-power]");
+  if (!place) return;
+  try {
+    const answer = await fetch(place.dataset.power, { cache: "no-store" });
+    const said = await answer.json();
+    place.textContent = answer.ok ? (said.state === "unknown" ? "cannot be seen" : said.state) : "not seen";
+    if (said.state === "on") place.classList.add("good");
+    const problem = document.querySelector("[data-power-problem]");
+    problem.hidden = answer.ok;
+    problem.textContent = answer.ok ? "" : said.detail;
+  } catch {
+    place.textContent = "not seen";
+  }
+}
+
+lookAtPower();
 setInterval(tick, 1000);
 tick();
 if (!document.hidden) listen();
