@@ -82,6 +82,7 @@ impl Desks {
             domain: settings.proxmox.domain.clone(),
             root_password_hash: settings.credentials.root_password_hash.clone(),
             root_ssh_keys,
+            trace: trace.clone(),
         };
         let check_in = CheckIn {
             keeper: keeper.clone(),
@@ -90,6 +91,7 @@ impl Desks {
             refusals,
             urls: urls.clone(),
             certificate: certificate.clone(),
+            trace: trace.clone(),
         };
         let enrolment = Enrolment {
             keeper: keeper.clone(),

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{identity::MacAddress, image::InstallerRelease};
 
@@ -16,7 +17,7 @@ pub struct SystemReport {
     #[serde(default)]
     pub iso: IsoReport,
     /// What SMBIOS says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub dmi: DmiReport,
     /// Every network interface but `lo`.
     #[serde(default)]
@@ -91,6 +92,26 @@ pub struct InstallReport {
     /// The installed name.
     #[serde(default)]
     pub fqdn: String,
+    /// What SMBIOS says.
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub dmi: DmiReport,
+    /// `model`, `cores`, …; like the three below of any form, because a webhook that is refused parks the machine.
+    #[serde(default)]
+    pub cpu_info: Value,
+    /// `mode`, `secureboot`.
+    #[serde(default)]
+    pub boot_info: Value,
+    /// Every disk, with its udev properties.
+    #[serde(default)]
+    pub disks: Value,
+    /// Every network card, with its udev properties.
+    #[serde(default)]
+    pub network_interfaces: Value,
+}
+
+/// Takes what cannot be understood for nothing.
+fn or_nothing<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
 /// Public host keys as OpenSSH lines; `unknown` when the installer could not read one (pve-installer 9.2.5 and newer).
@@ -129,6 +150,12 @@ pub struct PhoneHomeReport {
     /// The node's own name.
     #[serde(default)]
     pub hostname: String,
+    /// `MemTotal`, in bytes.
+    #[serde(default)]
+    pub memory_bytes: Value,
+    /// What `lsblk -J` says.
+    #[serde(default)]
+    pub disks: Value,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod disk_selection;
 pub mod disk_wish;
 pub mod firmware;
 pub mod hardware;
+mod hardware_reports;
 pub mod host;
 pub mod host_lifecycle;
 pub mod host_options;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     domain::{
         answer::{AnswerValues, ServedAnswer},
+        boot_trace::Milestone,
         host::{Host, HostFacts},
         host_lifecycle::{HostEvent, HostState},
         image::{InstallerRelease, OLDEST_INSTALLER},
@@ -22,7 +23,7 @@ use crate::{
         rebuild::{Rebuild, RebuildMarks, TokenPurpose},
         server_type::ServerType,
     },
-    ports::{Catalog, Clock, ImageLibrary, RebuildLedger},
+    ports::{BootTrace, Catalog, Clock, ImageLibrary, RebuildLedger},
 };
 
 /// How long the same machine may ask for its answer again. The installer itself never retries; a person at its shell may.
@@ -67,6 +68,8 @@ pub struct AnswerDesk {
     pub root_password_hash: String,
     /// Public keys that every node gets besides the ephemeral one.
     pub root_ssh_keys: Vec<String>,
+    /// Is told who was given an answer.
+    pub trace: Arc<dyn BootTrace>,
 }
 
 impl AnswerDesk {
@@ -165,6 +168,8 @@ impl AnswerDesk {
             ..Move::default()
         };
         self.keeper.apply(host, HostEvent::AnswerServed, details).await?;
+        self.trace.saw(host.mac, Milestone::AnswerServed);
+        self.keeper.learn(&host.id, |hardware| hardware.learn_from_installer(&request.report)).await;
         Ok(toml)
     }
 

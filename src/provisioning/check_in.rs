@@ -14,13 +14,14 @@ use super::{
 };
 use crate::{
     domain::{
+        boot_trace::Milestone,
         host::{Host, HostFacts},
         host_lifecycle::{self, HostEvent, HostState},
         identity::HostId,
         installer::{InstallReport, PhoneHomeReport},
         rebuild::{Rebuild, RebuildMarks, TokenPurpose},
     },
-    ports::{Clock, LedgerError, RebuildLedger},
+    ports::{BootTrace, Clock, LedgerError, RebuildLedger},
 };
 
 /// Hears the machines.
@@ -37,6 +38,8 @@ pub struct CheckIn {
     pub urls: MachineUrls,
     /// What the first-boot script must trust.
     pub certificate: OwnCertificate,
+    /// Is told what machines report.
+    pub trace: Arc<dyn BootTrace>,
 }
 
 impl CheckIn {
@@ -57,6 +60,7 @@ impl CheckIn {
         }
         let marks = RebuildMarks { first_boot_fetched_at: Some(self.clock.now()), ..RebuildMarks::default() };
         self.keeper.mark(&rebuild.operation, &marks, Some(&hash_token(token)), None).await?;
+        self.trace.saw(host.mac, Milestone::FirstBootScriptFetched);
         let url = self.urls.callback(our, &host.id, "phone-home", &tokens.token(TokenPurpose::PhoneHome));
         Ok(FirstBootScript { certificate: &self.certificate, phone_home_url: &url, public_key: &rebuild.public_key }
             .render())
@@ -77,6 +81,8 @@ impl CheckIn {
         if rebuild.ended_at.is_some() || rebuild.marks.installed_at.is_some() {
             return Ok(());
         }
+        self.keeper.learn(&host.id, |hardware| hardware.learn_from_webhook(report)).await;
+        self.trace.saw(host.mac, Milestone::Installed);
         let key = report.ed25519_host_key();
         let refused = key.is_none().then(|| {
             "the installer could not read the new system's Ed25519 host key, so the node cannot be recognised; look at its console, then rebuild".to_owned()
@@ -101,6 +107,8 @@ impl CheckIn {
         if rebuild.marks.installed_at.is_none() {
             return Err(self.before_its_turn(&host, TokenPurpose::PhoneHome, peer).await);
         }
+        self.keeper.learn(&host.id, |hardware| hardware.learn_from_first_boot(report)).await;
+        self.trace.saw(host.mac, Milestone::PhonedHome);
         let marks = RebuildMarks { phoned_home_at: Some(self.clock.now()), ..RebuildMarks::default() };
         let facts = HostFacts {
             address: Some(report.address),

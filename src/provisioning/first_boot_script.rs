@@ -16,6 +16,8 @@ pub struct FirstBootScript<'a> {
 const CALLS: u32 = 8640;
 /// Seconds between two calls.
 const PAUSE_SECONDS: u32 = 10;
+/// The longest list of disks that is sent, in bytes: well below the largest body of the call and the longest argument of a command.
+const LONGEST_DISKS: u32 = 32_000;
 
 impl FirstBootScript<'_> {
     /// Writes the script. It uses nothing but what every Proxmox VE node has: sh, coreutils, iproute2, curl.
@@ -43,6 +45,12 @@ cat > "$certificate" <<'CERTIFICATE'
 {pem}
 CERTIFICATE
 
+# What the installer does not tell: the memory, and the true sizes of the disks.
+memory=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo 2>/dev/null)
+disks=$(lsblk -J -b -d -o NAME,SIZE,MODEL,SERIAL,WWN,TYPE 2>/dev/null | tr -d '\n')
+[ "${{#disks}}" -le {LONGEST_DISKS} ] || disks=
+hardware=",\"memory_bytes\":$(( ${{memory:-0}} * 1024 )),\"disks\":${{disks:-null}}"
+
 calls=0
 while [ "$calls" -lt {CALLS} ]; do
     calls=$((calls + 1))
@@ -51,9 +59,12 @@ while [ "$calls" -lt {CALLS} ]; do
     if [ -n "$address" ] && curl --silent --show-error --fail --max-time 20 --output /dev/null \
         --cacert "$certificate" --connect-to '{name}:{port}:{host}:{port}' \
         --header 'Content-Type: application/json' \
-        --data "{{\"address\":\"$address\",\"hardware_id\":\"$hardware_id\",\"hostname\":\"$(uname -n)\"}}" \
+        --data "{{\"address\":\"$address\",\"hardware_id\":\"$hardware_id\",\"hostname\":\"$(uname -n)\"$hardware}}" \
         'https://{name}:{port}{path}'; then
         exit 0
+    elif [ $? -eq 22 ]; then
+        # Refused. A device may have a name that breaks the report, and the call matters more than what it tells.
+        hardware=
     fi
     sleep {PAUSE_SECONDS}
 done

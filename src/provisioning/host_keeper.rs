@@ -12,6 +12,7 @@ use crate::{
     domain::{
         answer::ServedAnswer,
         change::{Change, OpenedRebuild},
+        hardware::Hardware,
         host::{Host, HostFacts},
         host_lifecycle::{self, HostEvent, IllegalTransition},
         identity::{HostId, OperationId},
@@ -162,6 +163,24 @@ impl HostKeeper {
         }
         self.doorbell.ring();
         Ok(rebuild)
+    }
+
+    /// Keeps what a report teaches of a host's hardware. It is told in passing: where it cannot be kept, the machine goes on all the same.
+    pub async fn learn(&self, id: &HostId, teach: impl FnOnce(&mut Hardware)) {
+        let _turn = self.publishing.lock().await;
+        let learned = async {
+            let Some(host) = self.hosts.host(id).await? else { return Ok(()) };
+            let mut hardware = host.hardware.clone().unwrap_or_default();
+            teach(&mut hardware);
+            if host.hardware.as_ref() == Some(&hardware) {
+                Ok(())
+            } else {
+                self.hosts.set_hardware(id, &hardware).await
+            }
+        };
+        if let Err(error) = learned.await {
+            tracing::warn!(host.id = id.as_str(), %error, "what a machine said of its hardware was not kept");
+        }
     }
 
     /// Shows the boot table a host that was registered or whose options were changed, as the ledger has it now.

@@ -189,7 +189,10 @@ pub fn install_report(release: &Release, machine: &Machine, installed: &Installe
         "boot-info": { "mode": if installed.is_efi { "efi" } else { "bios" } },
         "cpu-info": { "cores": 1, "cpus": 1, "flags": "", "hvm": true, "model": "simulated", "sockets": 1 },
         "debian-version": "13.4",
-        "disks": [],
+        "disks": [{
+            "size": 107_374_182_400_u64, "is-bootdisk": true,
+            "udev-properties": { "DEVNAME": "/dev/sda", "ID_MODEL": "Simulated_SSD", "ID_SERIAL": "Simulated_SSD_SIM0001", "ID_SERIAL_SHORT": "SIM0001" },
+        }],
         "dmi": machine.dmi,
         "filesystem": "ext4",
         "fqdn": installed.fqdn,

@@ -1,7 +1,7 @@
 //! A freshly installed Proxmox VE node that is only a folder: the true command lines of our steps run there in a real shell.
 //!
-//! Absolute paths below `/root`, `/etc`, `/run`, `/var` and `/sys` are led into the folder, and the few programs that would touch the machine
-//! (`pvecm`, `uname`, `ip`, `curl`, `openssl`, `systemctl`) are found in its `bin` first. No root is needed, and nothing outside is touched.
+//! Absolute paths below `/root`, `/etc`, `/run`, `/var`, `/proc` and `/sys` are led into the folder, and the few programs that would touch the machine
+//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`) are found in its `bin` first. No root is needed, and nothing outside is touched.
 
 use std::{
     fs, io,
@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", include_str!("node/curl")),
     ("openssl", include_str!("node/openssl")),
     ("ip", include_str!("node/ip")),
+    ("lsblk", include_str!("node/lsblk")),
     ("uname", include_str!("node/uname")),
     ("systemctl", include_str!("node/systemctl")),
 ];
@@ -41,9 +42,10 @@ const FOLDERS: &[&str] = &[
     "var/lib/proxmox-first-boot",
     "var/log/pve/tasks",
     "sys/class/dmi/id",
+    "proc",
 ];
 /// Where absolute paths are led into the folder.
-const LED_INTO_FOLDER: &[&str] = &["/root/", "/etc/", "/run/", "/var/", "/sys/"];
+const LED_INTO_FOLDER: &[&str] = &["/root/", "/etc/", "/run/", "/var/", "/sys/", "/proc/"];
 /// What a node finds after its own programs.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -218,6 +220,7 @@ impl SimulatedNode {
             ("var/lib/own-certificate/pve-ssl.pem".to_owned(), certificate),
             ("etc/ssh/ssh_host_ed25519_key.pub".to_owned(), format!("{}\n", self.host_key_line())),
             ("sys/class/dmi/id/product_uuid".to_owned(), format!("{}\n", installation.hardware_id)),
+            ("proc/meminfo".to_owned(), "MemTotal:       65842340 kB\n".to_owned()),
             // The real installer joins the keys without a line break at the end.
             ("root/.ssh/authorized_keys".to_owned(), installation.root_ssh_keys.join("\n")),
             // Root's own key pair is there from the first boot on; nobody computes with this one.

@@ -147,6 +147,7 @@ impl RebuildWorld {
             domain: "home.arpa".into(),
             root_password_hash: "$6$sample$sample".into(),
             root_ssh_keys: Vec::new(),
+            trace: Arc::new(NoTrace),
         })
     }
 
@@ -183,6 +184,7 @@ impl RebuildWorld {
             refusals: self.refusals.clone(),
             urls: urls(),
             certificate: certificate(),
+            trace: Arc::new(NoTrace),
         }
     }
 
