@@ -58,17 +58,28 @@ async fn a_machine_is_installed_and_phones_home_over_tls_with_our_own_certificat
 
     let installed = format!("/api/hosts/{host}/installed?t={}", token(TokenPurpose::Installed).await);
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA root@pve-01";
-    let report = json!({ "ssh-public-host-keys": { "ed25519": key, "rsa": "unknown" }, "new": "x".repeat(300_000) });
+    let disk = json!({ "size": 1, "is-bootdisk": true, "udev-properties": { "DEVNAME": "/dev/sda", "ID_SERIAL_SHORT": "S1" } });
+    let report = json!({
+        "ssh-public-host-keys": { "ed25519": key, "rsa": "unknown" }, "new": "x".repeat(300_000), "disks": [disk],
+        "cpu-info": "odd", "boot-info": { "mode": "efi" }, "dmi": { "system": { "name": "PowerEdge", "serial": "Default string" } },
+    });
     for _ in 0..2 {
         assert_eq!(say(&house, &installed, &report).await.status, 200, "a webhook that is repeated is heard again");
     }
     assert_eq!(house.state(&host).await, "installed");
     let home = format!("/api/hosts/{host}/phone-home?t={}", token(TokenPurpose::PhoneHome).await);
-    let report = json!({ "address": "127.0.0.9", "hardware_id": "4c4c4544", "hostname": "pve-01" });
+    let disks =
+        json!({ "blockdevices": [{ "name": "sda", "size": 480_103_981_056_u64, "serial": "S1", "type": "disk" }] });
+    let report = json!({ "address": "127.0.0.9", "hardware_id": "4c4c4544", "hostname": "pve-01", "memory_bytes": 67_422_556_160_u64, "disks": disks });
     assert_eq!(say(&house, &home, &report).await.text, "heard\n");
     let shown = house.get(&format!("/api/hosts/{host}")).await.json();
     assert_eq!((&shown["address"], &shown["hardware_id"]), (&json!("127.0.0.9"), &json!("4c4c4544")));
     assert!(shown["ssh_host_key_fingerprint"].as_str().unwrap().starts_with("SHA256:"), "{shown}");
+    let hardware = &shown["hardware"];
+    assert_eq!((&hardware["product"], &hardware["serial"]), (&json!("PowerEdge"), &json!(null)), "{hardware}");
+    assert_eq!((&hardware["memory_bytes"], &hardware["boot_mode"]), (&json!(67_422_556_160_u64), &json!("efi")));
+    assert_eq!(hardware["disks"][0]["size_bytes"], json!(480_103_981_056_u64), "the true size, not the webhook's");
+    assert_eq!(hardware["nics"][0]["mac"], json!(MAC));
 }
 
 #[tokio::test]
