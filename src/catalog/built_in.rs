@@ -4,7 +4,11 @@ use std::{fs, io, path::Path};
 
 use super::CatalogFolders;
 
-const ANSWER_TEMPLATES: &[(&str, &str)] = &[("default.toml", include_str!("../../answer-templates/default.toml"))];
+const ANSWER_TEMPLATES: &[(&str, &str)] = &[
+    ("default.toml", include_str!("../../answer-templates/default.toml")),
+    ("static-network.toml", include_str!("../../answer-templates/static-network.toml")),
+    ("zfs-mirror.toml", include_str!("../../answer-templates/zfs-mirror.toml")),
+];
 const SERVER_TYPES: &[(&str, &str)] = &[("server-types.yaml", include_str!("../../server-types/server-types.yaml"))];
 const SCRIPTS: &[(&str, &str)] = &[
     ("identify.ipxe", include_str!("../../ipxe/identify.ipxe")),

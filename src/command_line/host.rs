@@ -1,4 +1,4 @@
-//! `rackseed host …` and `rackseed answer …`: what the dashboard can do, for the terminal.
+//! `rackseed host …`: what the dashboard can do, for the terminal.
 
 use std::{path::Path, process::ExitCode};
 
@@ -62,16 +62,6 @@ pub(super) enum HostVerb {
     },
 }
 
-/// Verbs on answers.
-#[derive(Debug, Subcommand)]
-pub(super) enum AnswerVerb {
-    /// Show the answer that a host would be given, without its secrets
-    Preview {
-        /// Its id, name or MAC address
-        host: String,
-    },
-}
-
 /// Does a verb on hosts.
 pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
     let client = Client::new(config)?;
@@ -124,16 +114,6 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does a verb on answers.
-pub(super) async fn run_answer(verb: &AnswerVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let client = Client::new(config)?;
-    let AnswerVerb::Preview { host } = verb;
-    let found = client.find_host(host).await?;
-    let preview = client.ask(Method::GET, &format!("/api/hosts/{}/answer-preview", text(&found, "id")), None).await?;
-    printer.print(&preview, || text(&preview, "answer").to_owned());
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Makes one merge patch of `path=value` words.
 fn patch(choices: &[String]) -> anyhow::Result<Value> {
     let mut patch = json!({});
@@ -150,7 +130,7 @@ fn patch(choices: &[String]) -> anyhow::Result<Value> {
     Ok(patch)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and one readable sentence with an exit code when it fails.
 
+mod answer;
 mod client;
 mod config;
 mod demo;
@@ -46,7 +47,7 @@ enum Verb {
     Host(host::HostVerb),
     /// Answers (asks the running daemon)
     #[command(subcommand)]
-    Answer(host::AnswerVerb),
+    Answer(answer::AnswerVerb),
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -77,7 +78,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Demo(options) => demo::run(options, printer).await,
         Verb::Image(verb) => image::run(verb, &arguments.config, printer).await,
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
-        Verb::Answer(verb) => host::run_answer(verb, &arguments.config, printer).await,
+        Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
         Verb::Doctor => doctor::run(&arguments.config, printer).await,
     }

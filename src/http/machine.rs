@@ -2,6 +2,7 @@
 //! machine's screen, so every error is a sentence for whoever stands there.
 
 use axum::{
+    Json,
     extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -19,7 +20,8 @@ use crate::{
     provisioning::AnswerRequest,
 };
 
-/// The answer, always as TOML: installers before 9.2 read nothing else.
+/// The answer as TOML, which every installer reads. Only who accepts JSON and no TOML is given JSON: installers before 9.2 accept nothing by
+/// name, and those since accept both.
 pub(super) async fn answer(
     State(state): State<MachineState>,
     ends: Connection,
@@ -31,7 +33,25 @@ pub(super) async fn answer(
     let token = query_field(query.as_deref(), "t");
     let request = AnswerRequest { token, bearer: bearer(&headers), report, peer: ends.peer, our: ends.our };
     let answer = state.answers.answer(&request).await?;
-    Ok(([(header::CONTENT_TYPE, "application/toml")], answer).into_response())
+    if !accepts_only_json(&headers) {
+        return Ok(([(header::CONTENT_TYPE, "application/toml")], answer).into_response());
+    }
+    let table: toml::Table = answer.parse().map_err(|_| Problem::internal("the answer cannot be written as JSON"))?;
+    Ok(Json(table).into_response())
+}
+
+/// Whether a client accepts JSON, and nothing that TOML could be sent as.
+fn accepts_only_json(headers: &HeaderMap) -> bool {
+    let accepted = header_text(headers, &header::ACCEPT).unwrap_or("*/*").to_ascii_lowercase();
+    let kinds = accepted.split(',').filter_map(|kind| {
+        let mut parts = kind.split(';').map(str::trim);
+        let name = parts.next()?;
+        let is_refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32)));
+        (!is_refused).then_some(name)
+    });
+    let kinds: Vec<_> = kinds.collect();
+    let takes_toml = kinds.iter().any(|kind| matches!(*kind, "*/*" | "application/*" | "application/toml" | "text/*"));
+    kinds.contains(&"application/json") && !takes_toml
 }
 
 /// The post-installation webhook.
@@ -91,4 +111,29 @@ fn read<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Problem> {
         let detail = format!("the {what} of this machine cannot be read ({error}); is this an installer for Rackseed?");
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_for_those_who_take_nothing_else() {
+        for (accept, only_json) in [
+            (None, false),
+            (Some("application/json, application/toml;q=0.5"), false),
+            (Some("application/json"), true),
+            (Some("application/json, application/toml;q=0"), true),
+            (Some("Application/JSON;charset=utf-8"), true),
+            (Some("application/json, */*;q=0.1"), false),
+            (Some("application/toml"), false),
+            (Some("text/html"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, accept.parse().unwrap());
+            }
+            assert_eq!(accepts_only_json(&headers), only_json, "{accept:?}");
+        }
+    }
 }

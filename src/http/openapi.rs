@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{hosts, network, power, views},
+    api::{answers, hosts, network, power, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -112,7 +112,10 @@ fn schemas() -> Map<String, Value> {
     add::<network::NetworkJson>(&mut schemas);
     add::<network::InterfaceJson>(&mut schemas);
     add::<network::ServiceJson>(&mut schemas);
-    add::<views::AnswerPreviewJson>(&mut schemas);
+    add::<answers::AnswerPreviewJson>(&mut schemas);
+    add::<answers::AnswerCheckJson>(&mut schemas);
+    add::<answers::AnswerNoteJson>(&mut schemas);
+    add::<answers::AnswerDifferenceJson>(&mut schemas);
     add::<hosts::NewHostJson>(&mut schemas);
     add::<hosts::HostChangeJson>(&mut schemas);
     add::<hosts::RebuildJson>(&mut schemas);

@@ -15,7 +15,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{catalog, hosts, network, operations, power},
+    api::{answers, catalog, hosts, network, operations, power},
     boot,
     dashboard::{assets, forms, pages},
     live_events, machine, metrics, openapi,
@@ -186,13 +186,17 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("reinstall a host; wipes its disk"),
     Row::post("/api/hosts/{id}/confirm-host-key", Body::Json("HostKeyConfirmation"), (200, Body::Json("Host")), || post(hosts::confirm_host_key))
         .says("confirm the SSH fingerprint that the console shows"),
-    Row::get("/api/hosts/{id}/answer-preview", Body::Json("AnswerPreview"), || get(hosts::answer_preview))
+    Row::get("/api/hosts/{id}/answer-preview", Body::Json("AnswerPreview"), || get(answers::show_preview))
         .says("the answer that the host would be given, without secrets"),
     Row::get("/api/hosts/{id}/power", Body::Json("Power"), || get(power::show)).says("whether the machine is on"),
     Row::post("/api/hosts/{id}/power", Body::Json("PowerAction"), (200, Body::Json("PowerDone")), || post(power::act))
         .says("switch the machine on or off, cycle it, or boot it from the network"),
     Row { takes: Body::Json("PowerSecret"), gives: (204, Body::Nothing), ..Row::new("PUT", "/api/hosts/{id}/power-secret", || put(power::set_secret)) }
         .says("store or erase the password of the host's BMC, or its webhook's token"),
+    Row::get("/api/hosts/{id}/answer-check", Body::Json("AnswerCheck"), || get(answers::check))
+        .says("everything that is wrong with the answer that the host would be given, and where to change it"),
+    Row::get("/api/hosts/{id}/answer-diff", Body::Json("AnswerDifference"), || get(answers::difference))
+        .says("what has changed since the host was given an answer last, without secrets"),
     Row::get("/api/operations/{id}", Body::Json("Operation"), || get(operations::show)).says("one operation with its steps"),
     Row::post("/api/operations/{id}/retry", Body::Nothing, (200, Body::Json("Operation")), || post(operations::retry))
         .says("try the failed step of a parked operation again"),

@@ -84,8 +84,19 @@ impl CheckIn {
         self.keeper.learn(&host.id, |hardware| hardware.learn_from_webhook(report)).await;
         self.trace.saw(host.mac, Milestone::Installed);
         let key = report.ed25519_host_key();
-        let refused = key.is_none().then(|| {
+        let name = report.fqdn.split('.').next().unwrap_or_default();
+        let is_other = !name.is_empty() && !name.eq_ignore_ascii_case(host.hostname.as_str());
+        // Only a name from DHCP can be another one; the cluster is asked for the node by its registered name.
+        let misnamed = is_other.then(|| {
+            format!(
+                "the DHCP server named this node `{name}`, and it is registered as `{}`; correct its reservation (option 12), then rebuild",
+                host.hostname
+            )
+        });
+        let refused = misnamed.or_else(|| {
+            key.is_none().then(|| {
             "the installer could not read the new system's Ed25519 host key, so the node cannot be recognised; look at its console, then rebuild".to_owned()
+        })
         });
         let marks = RebuildMarks { installed_at: Some(self.clock.now()), refused, ..RebuildMarks::default() };
         let facts = HostFacts { ssh_host_key: key, ..HostFacts::default() };

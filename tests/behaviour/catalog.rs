@@ -88,7 +88,7 @@ fn missing_folders_are_made_with_defaults_that_are_good() {
     assert_eq!(status.problems, [], "{status:?}");
     assert!(status.server_types.contains(&"minisforum-ms-01".to_owned()));
     assert_eq!(status.scripts, ["identify", "install", "local", "refuse"]);
-    assert_eq!(status.answer_templates, ["default"]);
+    assert_eq!(status.answer_templates, ["default", "static-network", "zfs-mirror"]);
 }
 
 #[test]

@@ -8,9 +8,9 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::views::{AnswerPreviewJson, HostJson, OperationJson};
+use super::views::{HostJson, OperationJson};
 use crate::{
-    domain::{host::Host, identity::HostId, image::OLDEST_INSTALLER},
+    domain::identity::HostId,
     http::{
         OperatorState,
         extract::{HostPath, JsonBody},
@@ -143,29 +143,4 @@ pub(crate) async fn confirm_host_key(
 ) -> Result<Json<HostJson>, Problem> {
     state.operations.confirm_host_key(&id, &asked.unwrap_or_default().fingerprint).await?;
     details(&state, &id).await
-}
-
-/// The answer that the host would be given, without secrets.
-pub(crate) async fn answer_preview(
-    State(state): State<OperatorState>,
-    HostPath(id): HostPath,
-) -> Result<Json<AnswerPreviewJson>, Problem> {
-    let host = state.host(&id).await?;
-    Ok(Json(preview(&state, &host).await?))
-}
-
-/// Renders the preview of a host's answer, for the release that it would be installed from.
-pub(crate) async fn preview(state: &OperatorState, host: &Host) -> Result<AnswerPreviewJson, Problem> {
-    let server_type = state.catalog.server_type(&host.server_type).ok_or_else(|| {
-        let detail = format!("the server type `{}` is not in the catalog any more; see /api/catalog", host.server_type);
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-    })?;
-    let release = state.image_for(host, &server_type).await?.map_or(OLDEST_INSTALLER, |image| image.release);
-    let answer = state.answers.preview(host, &server_type, release);
-    let answer = answer.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
-    Ok(AnswerPreviewJson {
-        host_id: host.id.to_string(),
-        answer: (state.redact)(&answer),
-        release: release.to_string(),
-    })
 }

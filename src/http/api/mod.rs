@@ -1,5 +1,6 @@
 //! The JSON interface for people's programs: extract, ask a desk, answer.
 
+pub(super) mod answers;
 pub(super) mod catalog;
 pub(super) mod hosts;
 pub(super) mod network;

@@ -275,16 +275,3 @@ impl CatalogJson {
         }
     }
 }
-
-described! {
-    /// What a host would be given now.
-    #[derive(Debug, Serialize)]
-    pub(crate) struct AnswerPreviewJson as "AnswerPreview" {
-        /// The host.
-        host_id: String,
-        /// The TOML, without its secrets.
-        answer: String,
-        /// The installer's release for which it is written.
-        release: String,
-    }
-}

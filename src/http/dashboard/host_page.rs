@@ -16,7 +16,7 @@ use crate::{
         operation::{OperationStatus, StepStatus},
         power::PowerDriver,
     },
-    http::{OperatorState, api::hosts::preview},
+    http::{OperatorState, api::answers::preview},
     operations::OperationView,
 };
 
@@ -133,9 +133,9 @@ pub(super) async fn show(
     let now = state.clock.now();
     let operation = state.operation_of(&host).await?;
     let history = state.hosts.history(id, OperatorState::HISTORY_LINES).await?;
-    let (answer, answer_problem) = match preview(state, &host).await {
-        Ok(preview) => (preview.answer, None),
-        Err(problem) => (String::new(), Some(problem.detail().to_owned())),
+    let (answer, disks, answer_problem) = match preview(state, &host).await {
+        Ok(preview) => (preview.with_warnings(), preview.disks, None),
+        Err(problem) => (String::new(), None, Some(problem.detail().to_owned())),
     };
     let earlier = state.operations.history(id, 10).await?;
     let earlier = earlier.iter().filter(|view| Some(&view.operation.id) != host.operation.as_ref());
@@ -147,7 +147,7 @@ pub(super) async fn show(
         since: Moment::new(host.state_since, now),
         doing: doing(&host, operation.as_ref()),
         hint: hint(state, &host).await?,
-        facts: facts(state, &host, now),
+        facts: facts(state, &host, disks, now),
         operation: operation.as_ref().map(|view| OperationPart::new(view, now)),
         earlier: earlier.map(|view| OperationPart::new(view, now)).collect(),
         history: history.iter().map(|entry| HistoryRow::new(entry, now)).collect(),
@@ -192,7 +192,12 @@ async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem>
     })
 }
 
-fn facts(state: &OperatorState, host: &Host, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
+fn facts(
+    state: &OperatorState,
+    host: &Host,
+    disks: Option<String>,
+    now: jiff::Timestamp,
+) -> Vec<(&'static str, String)> {
     let server_type = state.catalog.server_type(&host.server_type);
     let unknown = || "not known yet".to_owned();
     let full = |at| Moment::new(at, now).full;
@@ -205,7 +210,12 @@ fn facts(state: &OperatorState, host: &Host, now: jiff::Timestamp) -> Vec<(&'sta
                 None => format!("{} (not in the catalog any more)", host.server_type),
             },
         ),
-        ("Disk", server_type.as_ref().map_or_else(unknown, |kind| kind.disk_rule())),
+        (
+            "Disk",
+            disks
+                .or_else(|| server_type.as_ref().map(|kind| host.options.answer.disk_rule(kind)))
+                .unwrap_or_else(unknown),
+        ),
         ("Address", host.address.map_or_else(unknown, |address| address.to_string())),
         ("Hardware id", host.hardware_id.clone().unwrap_or_else(unknown)),
         ("SSH host key", state.fingerprint_of(host).unwrap_or_else(unknown)),
@@ -242,8 +252,10 @@ impl RebuildPart {
         };
         let images = state.images.images().await?;
         Ok(Self {
-            disk_rule: server_type
-                .map_or_else(|| "unknown: its server type is gone".to_owned(), |kind| kind.disk_rule()),
+            disk_rule: server_type.map_or_else(
+                || "unknown: its server type is gone".to_owned(),
+                |kind| host.options.answer.disk_rule(&kind),
+            ),
             mac: host.mac.to_string(),
             last_seen: last_seen(host, history, now),
             image: chosen
