@@ -9,6 +9,7 @@ use crate::{
     catalog::{CatalogFolders, FolderCatalog},
     images::ImageFolder,
     ports::{BootTrace, Clock, NoTrace},
+    provisioning::{BootMemory, RememberingTrace},
     settings::Settings,
     store::{KeyFile, Store},
 };
@@ -20,6 +21,7 @@ pub(super) struct Adapters {
     pub(super) catalog: Arc<FolderCatalog>,
     pub(super) images: Arc<ImageFolder>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) boot_memory: Arc<BootMemory>,
     pub(super) trace: Arc<dyn BootTrace>,
 }
 
@@ -41,6 +43,9 @@ impl Adapters {
             // Another process may be adding one at this moment.
             Err(error) => tracing::warn!(%error, "left-overs of image additions were not removed"),
         }
-        Ok(Self { store, key_file, catalog: Arc::new(catalog), images, clock, trace: Arc::new(NoTrace) })
+        let boot_memory = Arc::new(BootMemory::default());
+        let trace = RememberingTrace { memory: boot_memory.clone(), clock: clock.clone(), next: Arc::new(NoTrace) };
+        let (catalog, trace) = (Arc::new(catalog), Arc::new(trace));
+        Ok(Self { store, key_file, catalog, images, clock, boot_memory, trace })
     }
 }

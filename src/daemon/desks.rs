@@ -41,7 +41,7 @@ impl Desks {
         certificate: &OwnCertificate,
         boot_files: &Arc<BootFiles>,
     ) -> anyhow::Result<Self> {
-        let Adapters { store, key_file, catalog, images, clock, trace } = adapters;
+        let Adapters { store, key_file, catalog, images, clock, boot_memory, trace } = adapters;
         let keeper = Arc::new(HostKeeper::new(
             store.clone(),
             store.clone(),
@@ -68,6 +68,8 @@ impl Desks {
             clock: clock.clone(),
             urls: urls.clone(),
             boot_files: boot_files.clone(),
+            unarmed: settings.pxe.unarmed,
+            memory: boot_memory.clone(),
             trace: trace.clone(),
         };
         let answers = AnswerDesk {

@@ -66,6 +66,14 @@ impl Discovery {
         }
     }
 
+    /// What it is called in a sentence: "it is led …".
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Direct => "directly to the file (option 43)",
+            Self::BootServer => "by the boot server on port 4011 (no option 43)",
+        }
+    }
+
     /// The way that a kind of firmware likes best: some UEFI refuses the direct way, and BIOS ROMs refuse to ask a boot server.
     pub const fn usual(kind: FirmwareKind) -> Self {
         match kind {

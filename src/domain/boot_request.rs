@@ -64,6 +64,16 @@ impl BootRequest {
     }
 }
 
+super::words::words!(
+    /// What a registered host gets that asks without a rebuild that waits for it.
+    Unarmed, "way with unarmed hosts" {
+        /// Nothing: its firmware gives up after a while and starts the disk.
+        Silence = "silence",
+        /// iPXE, with a script that starts the disk in the way of its firmware.
+        LocalDisk = "local_disk",
+    }
+);
+
 /// What the boot desk says to a [`BootRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BootOffer {

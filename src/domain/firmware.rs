@@ -110,6 +110,18 @@ pub fn firmware_by(architecture: u16, transport: Transport) -> Option<&'static F
     FIRMWARE.iter().find(|other| other.kind == row.kind && other.transport == transport)
 }
 
+/// The kind of firmware as iPXE tells it: `${platform}` and `${buildarch}`; `None` where it tells too little.
+pub fn of_ipxe(platform: &str, processor: &str) -> Option<FirmwareKind> {
+    match (platform, processor) {
+        // Its BIOS builds are 32-bit programs on every processor.
+        ("pcbios", _) => Some(Kind::Bios),
+        ("efi", "x86_64") => Some(Kind::UefiX64),
+        ("efi", "i386") => Some(Kind::UefiIa32),
+        ("efi", "arm64") => Some(Kind::UefiArm64),
+        (_, _) => None,
+    }
+}
+
 /// A boot file that may be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootFileName {

@@ -25,6 +25,7 @@ pub(super) async fn script(
         token: field("b"),
         platform: field("platform"),
         version: field("version"),
+        processor: field("arch"),
         peer: ends.peer,
         our: ends.our,
     };

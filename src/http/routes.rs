@@ -149,7 +149,7 @@ const LARGE_BODY: usize = 1 << 20;
 /// What booting machines ask.
 #[rustfmt::skip]
 pub(super) const BOOT: &[Row<BootState>] = &[
-    Row::get("/ipxe/{mac}", PLAIN, || get(boot::script)).asking(&["b", "platform", "version"])
+    Row::get("/ipxe/{mac}", PLAIN, || get(boot::script)).asking(&["b", "platform", "version", "arch"])
         .says("iPXE script for a machine; always a valid script, also for errors"),
     Row::get("/loader/{*path}", Body::Text("application/efi"), || get(boot::loader))
         .says("iPXE for UEFI HTTP boot, and `autoexec.ipxe` beside it; also HEAD"),

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         boot_trace::{Milestone, Transfer},
         catalog::{ScriptName, ScriptValues},
-        firmware::{self, OLDEST_UEFI_IPXE},
+        firmware::{self, FirmwareKind, OLDEST_UEFI_IPXE},
         host::Host,
         host_lifecycle::HostEvent,
         identity::MacAddress,
@@ -36,6 +36,8 @@ pub struct ScriptRequest {
     pub platform: Option<String>,
     /// `${version}`.
     pub version: Option<String>,
+    /// `${buildarch}`: the processor that this iPXE is built for.
+    pub processor: Option<String>,
     /// Who asks.
     pub peer: Ipv4Addr,
     /// The address on which we were asked.
@@ -85,6 +87,9 @@ impl BootDesk {
                 .unwrap_or_else(|refusal| ScriptAnswer::refuse(Some(mac), refusal.to_string())),
             Err(error) => ScriptAnswer::refuse(None, error.to_string()),
         };
+        if let Some(mac) = answer.mac {
+            self.trace.saw(mac, Milestone::ScriptFetched { script: answer.script.word().to_owned() });
+        }
         self.render(request, &answer)
     }
 
@@ -111,10 +116,15 @@ impl BootDesk {
                 ..ScriptAnswer::new(ScriptName::Identify, mac, Some(&host), String::new())
             });
         };
+        let kind = firmware::of_ipxe(platform, request.processor.as_deref().unwrap_or_default());
+        if let Some(why) = kind.and_then(FirmwareKind::cannot_install) {
+            return Ok(ScriptAnswer::refuse(Some(mac), format!("{} cannot be installed: {why}", host.hostname)));
+        }
         let version = request.version.as_deref().unwrap_or_default();
         if platform == "efi" && !firmware::ipxe_boots_uefi(version) {
             let why = format!(
-                "iPXE {version} is too old: on UEFI it loses the installer ISO; {OLDEST_UEFI_IPXE} or newer is needed"
+                "iPXE {version} is too old: on UEFI it loses the installer ISO; {OLDEST_UEFI_IPXE} or newer is needed. \
+                 If it is in the network card, set boot.own_ipxe for this host"
             );
             return Ok(ScriptAnswer::refuse(Some(mac), why));
         }

@@ -4,18 +4,23 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::{
     MachineUrls,
-    boot_table::{ArmedHost, BootTable},
+    boot_memory::BootMemory,
+    boot_table::{ArmedHost, BootTable, KnownHost},
 };
 use crate::{
     domain::{
-        boot_options::Discovery,
+        boot_attempts::BootAttempts,
+        boot_options::{BootOptions, Discovery},
         boot_path::{self, boot_path},
-        boot_request::{BootOffer, BootRequest, Loader, SilenceReason},
+        boot_request::{BootOffer, BootRequest, Loader, SilenceReason, Unarmed},
         boot_trace::{Milestone, Transfer},
-        firmware::Transport,
+        firmware::{Firmware, FirmwareKind, Transport},
         identity::MacAddress,
+        ipxe::Ipxe,
     },
     ports::{BootFileShelf, BootTrace, Clock, ServedFile},
 };
@@ -52,6 +57,10 @@ pub struct BootOffers {
     pub urls: MachineUrls,
     /// The boot files that can be served.
     pub boot_files: Arc<dyn BootFileShelf>,
+    /// What a registered host gets that is not armed.
+    pub unarmed: Unarmed,
+    /// What is remembered of machines between their questions.
+    pub memory: Arc<BootMemory>,
     /// Is told what machines ask and are offered.
     pub trace: Arc<dyn BootTrace>,
 }
@@ -72,36 +81,66 @@ impl BootOffers {
 
     fn decide(&self, request: &BootRequest, our: Ipv4Addr) -> Result<BootOffer, SilenceReason> {
         let known = self.boot_table.known(request.mac).ok_or(SilenceReason::NotRegistered)?;
-        let armed = self.armed(request.mac)?;
+        let armed = match self.armed(request.mac) {
+            Ok(armed) => Some(armed),
+            Err(reason) if self.unarmed == Unarmed::Silence => return Err(reason),
+            Err(_) => None,
+        };
         let firmware = request.firmware().ok_or(SilenceReason::UnknownArchitecture)?;
-        let is_good_ipxe = request.ipxe.is_some_and(|ipxe| ipxe.shortcoming(firmware.kind).is_none());
-        if is_good_ipxe {
-            let url = self.urls.script(our, request.mac, &armed.boot_token);
-            return fits(url).map(BootOffer::Script);
-        }
-        let name = known.boot.boot_file(firmware.kind, firmware.boot_file);
+        let now = self.clock.now();
+        self.memory.of(request.mac, firmware.kind, |attempts| {
+            if let Some(armed) = &armed {
+                attempts.armed(armed.armed_from);
+            }
+            let is_switched = attempts.asked(request, now);
+            if request.ipxe.is_some_and(|ipxe| may_run_script(ipxe, firmware.kind, &known.boot, attempts, now)) {
+                // Without a token the script starts the disk.
+                let token = armed.as_ref().map(|armed| armed.boot_token.as_str());
+                return fits(self.urls.script(our, request.mac, token)).map(BootOffer::Script);
+            }
+            if attempts.is_in_a_loop(now) {
+                return Err(SilenceReason::LoaderLoop);
+            }
+            let discovery = match known.boot.discovery(firmware.transport) {
+                // iPXE takes what is offered, on every firmware.
+                _ if request.ipxe.is_some() => Discovery::Direct,
+                Some(chosen) => chosen,
+                None => {
+                    if is_switched {
+                        tell_of_switch(&known, request, attempts.discovery(firmware.kind));
+                    }
+                    attempts.discovery(firmware.kind)
+                }
+            };
+            let file = self.loader(request.mac, firmware, &known.boot, our)?;
+            attempts.loader_offered(request.transaction);
+            Ok(BootOffer::Loader(Loader { firmware, file, discovery }))
+        })
+    }
+
+    /// What the machine loads: a name on TFTP, or a URL. Only a file that there is is offered.
+    fn loader(
+        &self,
+        mac: MacAddress,
+        firmware: &Firmware,
+        options: &BootOptions,
+        our: Ipv4Addr,
+    ) -> Result<String, SilenceReason> {
+        let name = options.boot_file(firmware.kind, firmware.boot_file);
         if !self.boot_files.has(name) {
             return Err(SilenceReason::NoBootFile);
         }
-        let path = boot_path(request.mac, name);
-        let file = match firmware.transport {
+        let path = boot_path(mac, name);
+        fits(match firmware.transport {
             Transport::Tftp => path,
             Transport::Http => self.urls.loader(our, &path),
-        };
-        let usual = Discovery::usual(firmware.kind);
-        // iPXE takes what is offered, on every firmware.
-        let discovery = if request.ipxe.is_some() {
-            Discovery::Direct
-        } else {
-            known.boot.discovery(firmware.transport).unwrap_or(usual)
-        };
-        Ok(BootOffer::Loader(Loader { firmware, file: fits(file)?, discovery }))
+        })
     }
 
     /// The script that iPXE 2.0 looks for beside its binary, before it asks DHCP; `None` where the machine is not armed.
     pub fn autoexec(&self, mac: MacAddress, our: Ipv4Addr) -> Option<String> {
         let armed = self.armed(mac).ok()?;
-        let url = self.urls.script(our, mac, &armed.boot_token);
+        let url = self.urls.script(our, mac, Some(&armed.boot_token));
         Some(format!("#!ipxe\nimgfree autoexec.ipxe ||\nchain --replace {url}\n"))
     }
 
@@ -129,11 +168,40 @@ impl BootOffers {
     }
 }
 
+/// Whether an iPXE gets its script; else ours is loaded first. One that describes itself is judged by that; of one that does not, and where the
+/// operator wants ours, only the one that we handed over is believed.
+fn may_run_script(
+    ipxe: Ipxe,
+    kind: FirmwareKind,
+    options: &BootOptions,
+    attempts: &BootAttempts,
+    now: Timestamp,
+) -> bool {
+    if ipxe.is_described() && ipxe.shortcoming(kind).is_some() {
+        return false;
+    }
+    let must_be_ours = options.own_ipxe || !ipxe.is_described();
+    !must_be_ours || attempts.has_our_ipxe(now)
+}
+
+fn tell_of_switch(known: &KnownHost, request: &BootRequest, discovery: Discovery) {
+    let way = discovery.label();
+    tracing::info!(
+        host.id = known.host.as_str(), host.mac = %request.mac, firmware = request.client(),
+        "{} asked twice anew and did not follow; it is now led {way} (boot.discovery decides it for good)", known.hostname
+    );
+}
+
 /// What the trace is told of an offer: no token.
 fn told(request: &BootRequest, offer: &BootOffer) -> Milestone {
     match offer {
         BootOffer::Silence(reason) => Milestone::NotOffered { reason: reason.sentence(request) },
-        BootOffer::Loader(loader) => Milestone::Offered { what: loader.file.clone() },
+        BootOffer::Loader(loader) if loader.firmware.transport == Transport::Http => {
+            Milestone::Offered { what: loader.file.clone() }
+        }
+        BootOffer::Loader(loader) => {
+            Milestone::Offered { what: format!("{}, {}", loader.file, loader.discovery.label()) }
+        }
         BootOffer::Script(_) => Milestone::Offered { what: "its iPXE script".to_owned() },
     }
 }

@@ -43,9 +43,10 @@ impl MachineUrls {
         self.public_machine_url.clone().unwrap_or_else(|| format!("https://{our}:{}", self.machine_port))
     }
 
-    /// The script's URL: what the DHCP offer to iPXE carries.
-    pub fn script(&self, our: Ipv4Addr, mac: MacAddress, token: &str) -> String {
-        format!("{}/ipxe/{mac}?b={token}", self.boot(our))
+    /// The script's URL: what the DHCP offer to iPXE carries. Without a token the script starts the machine's disk.
+    pub fn script(&self, our: Ipv4Addr, mac: MacAddress, token: Option<&str>) -> String {
+        let base = self.boot(our);
+        token.map_or_else(|| format!("{base}/ipxe/{mac}"), |token| format!("{base}/ipxe/{mac}?b={token}"))
     }
 
     /// The URL of a boot file: what the DHCP offer to UEFI HTTP boot carries.

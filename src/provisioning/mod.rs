@@ -7,6 +7,7 @@
 mod answer_desk;
 mod answer_preview;
 mod boot_desk;
+mod boot_memory;
 mod boot_offers;
 mod boot_table;
 mod check_in;
@@ -22,6 +23,7 @@ mod watchdog;
 pub use answer_desk::{AnswerDesk, AnswerRequest};
 pub use answer_preview::AnswerDifference;
 pub use boot_desk::{BootDesk, InstallerFile, ScriptRequest};
+pub use boot_memory::{BootMemory, RememberingTrace};
 pub use boot_offers::{BootOffers, ByPath};
 pub use boot_table::{ArmedHost, BootTable, KnownHost};
 pub use check_in::CheckIn;

@@ -10,7 +10,7 @@ use std::{
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{host_lifecycle::HostState, network::WantedInterface};
+use crate::domain::{boot_request::Unarmed, host_lifecycle::HostState, network::WantedInterface};
 
 /// Declares a section: its fields with their defaults.
 macro_rules! section {
@@ -83,6 +83,8 @@ section!(
         reply_to_source: bool = false,
         /// Where the iPXE binaries are.
         ipxe_folder: PathBuf = "/usr/lib/ipxe".into(),
+        /// What a registered host gets that asks without being armed; unregistered machines always get silence.
+        unarmed: Unarmed = Unarmed::Silence,
         /// How long a rebuild stays armed, in minutes.
         armed_minutes: u16 = 60,
     }

@@ -30,7 +30,9 @@ pub(super) fn read_script(script: &str, platform: &str) -> Option<ScriptOutcome>
     script.starts_with("#!ipxe").then_some(())?;
     let (mut installer, mut said) = (Installer::default(), String::new());
     for line in script.lines().map(|line| line.split("||").next().unwrap_or_default().trim()) {
+        let processor = if platform == "efi" { "x86_64" } else { "i386" };
         let line = line.replace("${platform}", platform).replace("${version:uristring}", &uri_string(VERSION));
+        let line = line.replace("${buildarch}", processor);
         let mut words = line.split_whitespace().skip_while(|word| *word == "--replace");
         match words.next() {
             Some("chain") => {
@@ -69,10 +71,12 @@ mod tests {
 
     #[test]
     fn the_scripts_that_we_ship_are_followed_to_the_installer() {
-        let identify = "#!ipxe\n# x\nchain --replace http://a/ipxe/m?b=t&platform=${platform}&version=${version:uristring} || goto failed\n";
+        let identify = "#!ipxe\n# x\nchain --replace http://a/ipxe/m?b=t&platform=${platform}&version=${version:uristring}&arch=${buildarch} || goto failed\n";
         assert_eq!(
             read_script(identify, "efi"),
-            Some(ScriptOutcome::Chain("http://a/ipxe/m?b=t&platform=efi&version=2.0.0%2B%20%28g0ab22%29".into()))
+            Some(ScriptOutcome::Chain(
+                "http://a/ipxe/m?b=t&platform=efi&version=2.0.0%2B%20%28g0ab22%29&arch=x86_64".into()
+            ))
         );
         let install = "#!ipxe\necho x\nset tries:int32 0\n:again\nimgfree\nkernel --name proxmox-kernel http://a/k rw quiet || goto failed\n\
              initrd http://a/i || goto failed\ninitrd http://a/iso /proxmox.iso || goto failed\nboot || goto failed\n:failed\nexit\n";

@@ -14,6 +14,7 @@ mod images;
 mod infrastructure;
 mod loader;
 mod network_boot;
+mod offers;
 mod operations;
 mod power;
 mod provisioning;

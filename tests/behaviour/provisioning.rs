@@ -57,6 +57,7 @@ impl Machine {
             token: token.map(str::to_owned),
             platform: some(platform),
             version: some(version),
+            processor: None,
             peer,
             our: OUR,
         };
@@ -166,6 +167,7 @@ async fn a_wrong_mac_address_gets_a_script_that_says_so() {
         token: None,
         platform: None,
         version: None,
+        processor: None,
         peer: PEER,
         our: OUR,
     };

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use rackseed::{
     catalog::{CatalogFolders, FolderCatalog},
     domain::{
+        boot_request::Unarmed,
         host::{Host, HostFacts},
         host_lifecycle::{HostEvent, HostState},
         identity::{HostId, ImageId, OperationId},
@@ -172,6 +173,8 @@ impl RebuildWorld {
             clock: self.clock.clone(),
             urls: urls(),
             boot_files: Arc::new(UsualBootFiles),
+            unarmed: Unarmed::Silence,
+            memory: Arc::default(),
             trace: Arc::new(NoTrace),
         }
     }
