@@ -9,9 +9,10 @@ const BZIMAGE: u8 = 0x18;
 const EFI: u8 = 0x24;
 /// Features are flags between these codes; the others carry settings.
 const FEATURES: std::ops::Range<u8> = 0x10..0x50;
-/// The first release line that can hand our installer to a UEFI kernel; within 1.21.1 only builds from May 2025 on can, and a packet does
-/// not tell those apart: the script asks for the version's text.
-const OLDEST_UEFI_LINE: [u8; 3] = [1, 21, 1];
+/// The first release of which every build hands our installer to a UEFI kernel. Of the line before only builds from May 2025 on do, and all of
+/// that line say 1.0.0 here, Debian 13's 1.21.1+git20250501 too (recorded): a packet does not tell them apart, the script asks for the
+/// version's text.
+const SURE_ON_UEFI: [u8; 3] = [2, 0, 0];
 
 /// An iPXE as it describes itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,15 +58,14 @@ impl Ipxe {
             FirmwareKind::Bios => (!self.has(BZIMAGE)).then_some("it cannot boot a Linux kernel"),
             // An EFI build has no bzImage of its own: the kernel is an EFI program.
             FirmwareKind::UefiX64 | FirmwareKind::UefiIa32 | FirmwareKind::UefiArm64 => {
-                if !self.has(EFI) {
-                    Some("it cannot start EFI programs")
-                } else if self.version.is_some_and(|version| version < OLDEST_UEFI_LINE) {
-                    Some("it is so old that it loses the installer ISO on UEFI")
-                } else {
-                    None
-                }
+                (!self.has(EFI)).then_some("it cannot start EFI programs")
             }
         }
+    }
+
+    /// Whether it may be so old that it loses the installer ISO: then ours is loaded first.
+    pub fn may_lose_the_iso(&self, kind: FirmwareKind) -> bool {
+        kind != FirmwareKind::Bios && self.version.is_none_or(|version| version < SURE_ON_UEFI)
     }
 
     fn has(&self, feature: u8) -> bool {
@@ -86,8 +86,9 @@ impl std::fmt::Display for Ipxe {
 mod tests {
     use super::*;
 
-    /// Recorded: `snponly.efi` of 2.0, the same of 2019, QEMU's BIOS ROM of 2019.
+    /// Recorded: `snponly.efi` of 2.0, of Debian 13 (1.21.1+git20250501) and of 2019, QEMU's BIOS ROM of 2019.
     const EFI_2_0: &str = "b105011af41000eb03020000170101270101240101130101140101110101150101260101120101";
+    const EFI_1_21: &str = "b105011af41000eb03010000260101170101270101240101130101140101110101290101150101120101";
     const EFI_2019: &str = "b105011af41000eb03010000170101240101130101110101270101290101150101120101";
     const ROM_2019: &str =
         "b105011af41000eb03010000170101220101130101110101270101190101290101100102210101150101180101120101";
@@ -101,7 +102,15 @@ mod tests {
         use FirmwareKind::{Bios, UefiX64};
         assert_eq!(read(EFI_2_0).shortcoming(UefiX64), None);
         assert_eq!(read(ROM_2019).shortcoming(Bios), None);
-        assert!(read(EFI_2019).shortcoming(UefiX64).unwrap().contains("loses the installer ISO"));
+        for (build, kind, may_lose) in
+            [(EFI_2019, UefiX64, true), (EFI_1_21, UefiX64, true), (EFI_2_0, UefiX64, false), (ROM_2019, Bios, false)]
+        {
+            assert_eq!(
+                (read(build).shortcoming(kind), read(build).may_lose_the_iso(kind)),
+                (None, may_lose),
+                "{build}"
+            );
+        }
         assert!(read(ROM_2019).shortcoming(UefiX64).unwrap().contains("EFI"));
         assert!(read(EFI_2_0).shortcoming(Bios).unwrap().contains("Linux kernel"));
         assert_eq!(read(EFI_2_0).to_string(), "iPXE 2.0.0");

@@ -180,7 +180,7 @@ fn may_run_script(
     if ipxe.is_described() && ipxe.shortcoming(kind).is_some() {
         return false;
     }
-    let must_be_ours = options.own_ipxe || !ipxe.is_described();
+    let must_be_ours = options.own_ipxe || !ipxe.is_described() || ipxe.may_lose_the_iso(kind);
     !must_be_ours || attempts.has_our_ipxe(now)
 }
 

@@ -68,7 +68,9 @@ fn usual_offer(request: &BootRequest) -> BootOffer {
     let row = request.firmware().unwrap();
     match request.ipxe {
         None => loader(row.architecture),
-        Some(ipxe) if ipxe.shortcoming(row.kind).is_some() => loader_by(row.architecture, Discovery::Direct),
+        Some(ipxe) if ipxe.shortcoming(row.kind).is_some() || ipxe.may_lose_the_iso(row.kind) => {
+            loader_by(row.architecture, Discovery::Direct)
+        }
         Some(_) => script(),
     }
 }
