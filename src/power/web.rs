@@ -59,7 +59,8 @@ impl Web {
             (true, Some(_)) => pinned(pin, &seen)?,
             // A system without any certificates, such as a small container, would refuse to build a client even for plain HTTP.
             (false, _) => build(bare().tls_certs_only([]))?,
-            (true, None) => build(bare())?,
+            // A system without any certificates believes nobody, and can still say what it was shown.
+            (true, None) => build(bare()).or_else(|_| pinned(None, &seen))?,
         };
         Ok(Self { whom, hostname, login, pin, option, client, seen })
     }

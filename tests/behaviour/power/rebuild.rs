@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use rackseed::{
-    domain::operation::{OperationStatus, StepStatus},
+    domain::{
+        host_lifecycle::HostEvent,
+        operation::{OperationStatus, StepStatus},
+    },
     operations::{Advance, Engine},
     ports::{HostLedger, PowerError},
+    provisioning::Move,
 };
 use serde_json::json;
 
@@ -122,6 +126,18 @@ async fn a_rebuild_that_was_cancelled_starts_nothing() {
     let engine = Engine::new(world.world.clone());
     while matches!(engine.advance(&operation).await.unwrap(), Advance::Again) {}
     assert_eq!(calls(&world), 0);
+}
+
+#[tokio::test]
+async fn a_host_that_was_given_up_in_the_meantime_is_not_started() {
+    let world = RebuildWorld::new();
+    let (host, operation) = world.armed("pve-01", 1).await;
+    let host = world.host(&host).await;
+    world.world.keeper.apply(&host, HostEvent::OperationFailed, Move::failing("it took too long")).await.unwrap();
+    let engine = Engine::new(world.world.clone());
+    while matches!(engine.advance(&operation).await.unwrap(), Advance::Again) {}
+    let view = world.operations().view(&operation).await.unwrap().unwrap();
+    assert_eq!((calls(&world), view.progress.status), (0, OperationStatus::Failed), "{view:#?}");
 }
 
 #[tokio::test]
