@@ -89,11 +89,11 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
             let operation =
                 client.ask(Method::POST, &format!("/api/hosts/{}/rebuild", text(&found, "id")), Some(&body)).await?;
             printer.print(&operation, || {
-                format!(
-                    "{} is armed (operation {}); switch it on and let it boot from the network",
-                    text(&found, "hostname"),
-                    text(&operation, "id")
-                )
+                let next = match text(&found["options"]["power"], "driver") {
+                    "" | "none" => "switch it on and let it boot from the network",
+                    _ => "it is started from the network now",
+                };
+                format!("{} is armed (operation {}); {next}", text(&found, "hostname"), text(&operation, "id"))
             });
         }
         HostVerb::Set { host, choices } => {

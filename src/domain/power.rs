@@ -244,9 +244,52 @@ impl Default for WebhookOptions {
     }
 }
 
-/// Where a host's sealed secret is kept; a secret that was sealed for another host does not open here.
-pub fn power_secret_place(host: &HostId) -> String {
-    format!("power_secrets/{host}/sealed")
+/// Where a host's sealed secret belongs: what was sealed for another host, or for another server, does not open. So nobody learns a stored
+/// password by pointing the host's options at a server of their own.
+pub fn power_secret_place(host: &HostId, server: &str) -> String {
+    format!("power_secrets/{host}/{server}")
+}
+
+impl PowerOptions {
+    /// The server that is given the secret; `None` where the driver needs none.
+    pub fn server(&self) -> Option<String> {
+        match self.driver {
+            PowerDriver::None | PowerDriver::WakeOnLan => None,
+            PowerDriver::Redfish => self.redfish.as_ref().map(|redfish| plain(&redfish.url)),
+            PowerDriver::Ipmi => {
+                self.ipmi.as_ref().map(|ipmi| plain(&format!("ipmi://{}:{}", ipmi.address, ipmi.port)))
+            }
+            PowerDriver::Webhook => self.webhook.as_ref().map(|webhook| {
+                let urls = [Some(&webhook.on_url), webhook.off_url.as_ref(), webhook.status_url.as_ref()];
+                let mut origins: Vec<_> = urls.into_iter().flatten().map(|url| origin(url)).collect();
+                origins.sort();
+                origins.dedup();
+                origins.join(" ")
+            }),
+        }
+    }
+
+    /// The machine that is switched, as far as the options tell: two hosts with the same one would switch each other.
+    pub fn machine(&self) -> Option<String> {
+        match self.driver {
+            PowerDriver::None | PowerDriver::WakeOnLan => None,
+            PowerDriver::Redfish => {
+                let system = self.redfish.as_ref()?.system.as_deref().unwrap_or_default();
+                Some(format!("{} {}", self.server()?, system.rsplit('/').next().unwrap_or_default()))
+            }
+            PowerDriver::Ipmi => self.server(),
+            PowerDriver::Webhook => self.webhook.as_ref().map(|webhook| webhook.on_url.clone()),
+        }
+    }
+}
+
+/// Scheme, host and port of a URL.
+pub fn origin(url: &str) -> String {
+    plain(&url.split('/').take(3).collect::<Vec<_>>().join("/"))
+}
+
+fn plain(url: &str) -> String {
+    url.trim_end_matches('/').to_ascii_lowercase()
 }
 
 /// How a host's network boot is to be asked for; `None` when neither the operator nor the machine has said it.

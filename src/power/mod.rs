@@ -69,8 +69,14 @@ impl PowerDrivers {
         let unreadable = |reason: String| PowerError::Secret(format!("{}: {reason}", host.hostname));
         let sealed = self.sealed.power_secret(&host.id).await.map_err(|error| unreadable(error.to_string()))?;
         let Some(sealed) = sealed else { return Ok(None) };
-        let opened = self.secrets.open(&power_secret_place(&host.id), &sealed);
-        let opened = opened.map_err(|error| unreadable(error.to_string()))?;
+        let server = host.options.power.server().unwrap_or_default();
+        let opened = self.secrets.open(&power_secret_place(&host.id, &server), &sealed).map_err(|_| {
+            unreadable(format!(
+                "the stored secret is not for {server} (or it was sealed with another key file); store it again: `rackseed host \
+                 power-secret {}`",
+                host.hostname
+            ))
+        })?;
         let text = std::str::from_utf8(opened.expose_secret());
         let text = text.map_err(|_| unreadable("the stored power secret is not text; store it again".into()))?;
         Ok(Some(text.to_owned().into()))

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         host::Host,
-        power::{PowerState, SECRET_IN_URL, WebhookMethod, WebhookOptions, fingerprint_bytes},
+        power::{PowerState, SECRET_IN_URL, WebhookMethod, WebhookOptions, fingerprint_bytes, origin},
     },
     ports::{NetworkBoot, PowerError},
 };
@@ -37,8 +37,7 @@ impl Webhook {
         let is_in_url = urls.iter().flatten().any(|url| url.contains(SECRET_IN_URL));
         let is_https = urls.iter().flatten().any(|url| url.starts_with("https://"));
         // Only the server is told of: paths and queries of plugs may hold passwords.
-        let server: String = options.on_url.split('/').take(3).collect::<Vec<_>>().join("/");
-        let whom = format!("the webhook at {server}");
+        let whom = format!("the webhook at {}", origin(&options.on_url));
         let login = match (&options.user, &secret) {
             (Some(user), Some(password)) => Login::Basic { user: user.clone(), password: password.clone() },
             (None, Some(token)) if !is_in_url => Login::Bearer(token.clone()),

@@ -9,6 +9,7 @@ use crate::{
         host_options::OptionProblem,
         identity::{HostId, Hostname, MacAddress, ServerTypeName},
         live_event::{NewLiveEvent, Topic},
+        power::PowerOptions,
     },
     ports::{Catalog, Clock, HostLedger, LedgerError, RegisterError, Secrets, SecretsError},
 };
@@ -98,12 +99,31 @@ impl Enrolment {
     pub async fn change_options(&self, id: &HostId, patch: &serde_json::Value) -> Result<Host, EnrolmentError> {
         let host = self.hosts.host(id).await?.ok_or_else(|| EnrolmentError::Unknown(id.clone()))?;
         let options = host.options.patched(patch).map_err(EnrolmentError::InvalidOptions)?;
+        if options.power != host.options.power {
+            self.check_switches_no_other(&host, &options.power).await?;
+        }
         let message = format!("the options of {} were changed", host.hostname);
         let feed = NewLiveEvent { topic: Topic::Host, host: Some(id.clone()), operation: None, message };
         let changed = self.hosts.set_options(id, &options, &feed, self.clock.now()).await?;
         let changed = changed.ok_or_else(|| EnrolmentError::Unknown(id.clone()))?;
         self.show(id).await?;
         Ok(changed)
+    }
+
+    /// A BMC that was copied from another host's options would restart that other host at a rebuild.
+    async fn check_switches_no_other(&self, host: &Host, power: &PowerOptions) -> Result<(), EnrolmentError> {
+        let Some(machine) = power.machine() else { return Ok(()) };
+        let others = self.hosts.hosts().await?;
+        match others
+            .iter()
+            .find(|other| other.id != host.id && other.options.power.machine().as_ref() == Some(&machine))
+        {
+            Some(other) => {
+                let rule = format!("that switches {}, another host", other.hostname);
+                Err(EnrolmentError::InvalidOptions(vec![OptionProblem::new(format!("power.{}", power.driver), rule)]))
+            }
+            None => Ok(()),
+        }
     }
 
     async fn show(&self, id: &HostId) -> Result<(), EnrolmentError> {

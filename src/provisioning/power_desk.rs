@@ -119,7 +119,14 @@ impl PowerDesk {
             return Err(PowerRefusal::Unusable(format!("a secret is one line of 1 to {LONGEST_SECRET} bytes")));
         }
         let sealed = match secret {
-            Some(secret) => Some(self.secrets.seal(&power_secret_place(id), secret.expose_secret().as_bytes())?),
+            Some(secret) => {
+                let server = host.options.power.server().ok_or_else(|| {
+                    let rule =
+                        "this host's driver needs no secret; choose redfish, ipmi or webhook and its address first";
+                    PowerRefusal::Unusable(rule.into())
+                })?;
+                Some(self.secrets.seal(&power_secret_place(id, &server), secret.expose_secret().as_bytes())?)
+            }
             None => None,
         };
         if !self.sealed.set_power_secret(id, sealed.as_deref()).await? {

@@ -3,6 +3,7 @@
 
 mod asking;
 mod ipmi;
+mod page;
 mod rebuild;
 mod redfish;
 mod redfish_quirks;

@@ -86,7 +86,8 @@ impl Switched {
         let options = HostOptions::default().patched(&serde_json::json!({ "power": power })).unwrap();
         let host = store.set_options(&id, &options, &feed, now).await.unwrap().unwrap();
         if let Some(secret) = secret {
-            let sealed = secrets.seal(&power_secret_place(&id), secret.as_bytes()).unwrap();
+            let sealed =
+                secrets.seal(&power_secret_place(&id, &options.power.server().unwrap()), secret.as_bytes()).unwrap();
             assert!(store.set_power_secret(&id, Some(&sealed)).await.unwrap());
         }
         Self { _folder: folder, drivers: PowerDrivers { secrets, sealed: store, interfaces: Vec::new() }, host }

@@ -111,6 +111,45 @@ async fn a_secret_is_one_line_and_null_erases_it() {
 }
 
 #[tokio::test]
+async fn a_secret_is_for_one_server_and_is_given_to_no_other() {
+    let house = House::empty().await;
+    let id = host_with_webhook(&house).await;
+    put(&house, &format!("/api/hosts/{id}/power-secret"), &json!({ "secret": SECRET })).await;
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/on", elsewhere.local_addr().unwrap());
+    let options = json!({ "options": { "power": { "webhook": { "on_url": url, "off_url": null } } } });
+    assert_eq!(house.patch(&format!("/api/hosts/{id}"), &options).await.status, 200);
+    let said = house.post(&format!("/api/hosts/{id}/power"), &json!({ "action": "on" })).await.problem(409);
+    assert!(
+        said.contains("is not for http://127.0.0.1") && said.contains("rackseed host power-secret pve-01"),
+        "{said}"
+    );
+    let called = tokio::time::timeout(std::time::Duration::from_millis(200), elsewhere.accept()).await;
+    assert!(called.is_err(), "nothing was sent");
+    let nobody = house.register("pve-02", "52:54:00:00:00:02").await;
+    let said =
+        put(&house, &format!("/api/hosts/{nobody}/power-secret"), &json!({ "secret": SECRET })).await.problem(422);
+    assert!(said.contains("choose redfish, ipmi or webhook"), "{said}");
+}
+
+#[tokio::test]
+async fn two_hosts_cannot_have_the_same_bmc() {
+    let house = House::empty().await;
+    let (first, second) =
+        (house.register("pve-01", "52:54:00:00:00:01").await, house.register("pve-02", "52:54:00:00:00:02").await);
+    let redfish = |url: &str, system: &str| {
+        json!({ "options": { "power": {
+        "driver": "redfish", "redfish": { "url": url, "user": "root", "system": system } } } })
+    };
+    let set = async |host: &str, body: &Value| house.patch(&format!("/api/hosts/{host}"), body).await;
+    assert_eq!(set(&first, &redfish("https://10.0.0.9", "1")).await.status, 200);
+    let answer = set(&second, &redfish("https://10.0.0.9/", "/redfish/v1/Systems/1")).await;
+    assert_eq!(answer.problem(422), "power.redfish: that switches pve-01, another host");
+    assert_eq!(set(&second, &redfish("https://10.0.0.9", "2")).await.status, 200, "a chassis with two systems");
+    assert_eq!(set(&first, &redfish("https://10.0.0.9", "1")).await.status, 200, "it is its own");
+}
+
+#[tokio::test]
 async fn the_terminal_stores_a_secret_from_standard_input_and_switches() {
     let house = House::empty().await;
     let id = host_with_webhook(&house).await;
