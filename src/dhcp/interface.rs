@@ -28,12 +28,14 @@ pub enum InterfaceError {
         interface: String,
     },
     /// No IPv4 address that fits.
-    #[error("the interface `{interface}` has no IPv4 address{}; give it one, or correct pxe.interface and pxe.subnet", .subnet.map(|net| format!(" in {net}")).unwrap_or_default())]
+    #[error("the interface `{interface}` has no IPv4 address{}; give it one, or name another interface{}", .subnet.map(|net| format!(" in {net}")).unwrap_or_default(), .elsewhere.as_ref().map(|list| format!(" ({list})")).unwrap_or_default())]
     NoAddress {
         /// The interface.
         interface: String,
         /// The network that was asked for.
         subnet: Option<Ipv4Net>,
+        /// The interfaces that have one: the card of a bridge has none, the bridge has.
+        elsewhere: Option<String>,
     },
     /// The address that is to be served is not ours now.
     #[error(
@@ -120,7 +122,17 @@ pub fn place(wanted: &WantedInterface, present: &BTreeMap<String, Interface>) ->
         }
     };
     let Some(our) = addresses.first().copied() else {
-        return Err(InterfaceError::NoAddress { interface, subnet: wanted.subnet });
+        let elsewhere = with_addresses(wanted, present);
+        return Err(InterfaceError::NoAddress { interface, subnet: wanted.subnet, elsewhere });
     };
     Ok(Place { interface, index: found.index, our, addresses, broadcasts: found.broadcasts.clone() })
+}
+
+/// The other interfaces on which machines could be answered, with their addresses.
+fn with_addresses(wanted: &WantedInterface, present: &BTreeMap<String, Interface>) -> Option<String> {
+    let others = present.iter().filter(|(name, _)| **name != wanted.name).flat_map(|(name, interface)| {
+        let usable = interface.addresses.iter().filter(|address| !address.is_loopback());
+        usable.map(move |address| format!("{name} has {address}"))
+    });
+    Some(others.collect::<Vec<_>>().join(", ")).filter(|list| !list.is_empty())
 }

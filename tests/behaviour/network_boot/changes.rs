@@ -15,6 +15,8 @@ fn an_interface_that_is_made_anew_or_gets_another_address_is_served_again() {
     let (server, lan) = (Namespace::new(), Namespace::new());
     server.cable("vmbr0", &lan, "eth0");
     server.ip("address add 10.91.1.1/24 dev vmbr0");
+    server.cable("eth7", &lan, "eth7");
+    server.ip("address add 10.91.7.1/24 dev eth7");
     let running = Server::start(&server, config(vec![wanted("vmbr0")]));
     ask_everybody(&lan.socket("eth0", 68), "ovmf-x64-pxe-discover").is_ours(address(1), 67);
     server.ip("address add 10.91.1.9/24 dev vmbr0");
@@ -32,9 +34,10 @@ fn an_interface_that_is_made_anew_or_gets_another_address_is_served_again() {
         running.interface("vmbr0").sentence().contains("there is no network interface `vmbr0`").then_some(())
     });
     server.cable("vmbr0", &lan, "eth0");
-    wait_for("the interface without address", || {
-        running.interface("vmbr0").sentence().contains("has no IPv4 address").then_some(())
+    let sentence = wait_for("the interface without address", || {
+        Some(running.interface("vmbr0").sentence()).filter(|sentence| sentence.contains("has no IPv4 address"))
     });
+    assert!(sentence.ends_with("or name another interface (eth7 has 10.91.7.1)"), "{sentence}");
     server.ip("address add 10.91.1.1/24 dev vmbr0");
     running.wait_until("vmbr0", InterfaceState::Answering);
     lan.ip("address add 10.91.1.50/24 dev eth0");

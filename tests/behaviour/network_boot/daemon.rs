@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     process::{Child, Command},
 };
 
@@ -40,6 +41,34 @@ fn network(namespace: &Namespace) -> Option<Value> {
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
+/// The program as it would run in the container, but with these capabilities.
+fn serve(namespace: &Namespace, capabilities: &str, settings: &Path, log: &Path) -> Daemon {
+    namespace.enter(|| {
+        let mut command = Command::new("setpriv");
+        command.args([&format!("--bounding-set=-all{capabilities}"), "--no-new-privs"]);
+        command.arg(env!("CARGO_BIN_EXE_rackseed")).arg("--config").arg(settings).arg("serve");
+        Daemon(command.stderr(File::create(log).unwrap()).spawn().unwrap())
+    })
+}
+
+#[test]
+fn without_the_right_to_open_its_ports_the_daemon_ends_and_names_the_right() {
+    let server = Namespace::new();
+    server.ip("link set lo up");
+    server.ip("address add 10.91.1.1/24 dev lo");
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, log) = (folder.path().join("rackseed.yaml"), folder.path().join("log"));
+    for (capabilities, shared) in [("", false), (",+net_raw", false), (",+net_bind_service", true)] {
+        let text =
+            format!("data_folder: data\npxe: {{interface: lo, subnet: 10.91.1.0/24, dhcp_port_is_shared: {shared}}}\n");
+        fs::write(&settings, text).unwrap();
+        let mut daemon = serve(&server, capabilities, &settings, &log);
+        let status = wait_for("the end of the daemon", || daemon.0.try_wait().unwrap());
+        let log = fs::read_to_string(&log).unwrap();
+        assert!(!status.success() && log.contains("CAP_NET_BIND_SERVICE and CAP_NET_RAW"), "{capabilities}: {log}");
+    }
+}
+
 #[test]
 fn the_daemon_waits_for_a_missing_interface_and_tells_each_change_once() {
     let (server, lan) = (Namespace::new(), Namespace::new());
@@ -49,14 +78,7 @@ fn the_daemon_waits_for_a_missing_interface_and_tells_each_change_once() {
     let (settings, log) = (folder.path().join("rackseed.yaml"), folder.path().join("log"));
     let text = "data_folder: data\npxe: {interface: eth0, interfaces: [{name: vmbr9}], dhcp_port_is_shared: true}\n";
     fs::write(&settings, text).unwrap();
-    let capabilities = container_capabilities();
-    let child = server.enter(|| {
-        let mut command = Command::new("setpriv");
-        command.args([&format!("--bounding-set=-all{capabilities}"), "--no-new-privs"]);
-        command.arg(env!("CARGO_BIN_EXE_rackseed")).arg("--config").arg(&settings).arg("serve");
-        command.stderr(File::create(&log).unwrap()).spawn().unwrap()
-    });
-    let _daemon = Daemon(child);
+    let _daemon = serve(&server, &container_capabilities(), &settings, &log);
     let state = |name: &str, wanted: &str| {
         wait_for(&format!("{name} to be {wanted}"), || {
             let network = network(&server)?;

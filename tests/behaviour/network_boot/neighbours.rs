@@ -125,6 +125,23 @@ fn beside_a_dhcp_server_relays_are_answered_and_what_only_passes_through_is_not(
 }
 
 #[test]
+fn beside_a_dhcp_server_each_network_is_still_answered_once_and_by_its_own_address() {
+    let (server, left) = lan();
+    let right = Namespace::new();
+    server.cable("eth1", &right, "eth0");
+    server.ip("address add 10.91.2.1/24 dev eth1");
+    let _dhcp_server = dnsmasq(&server, &["--no-dhcp-interface=eth1"]);
+    let running = Server::start(&server, config(vec![wanted("eth0"), wanted("eth1")]));
+    for interface in ["eth0", "eth1"] {
+        assert!(running.interface(interface).sentence().contains("beside dnsmasq"), "{interface}");
+    }
+    two_offers(&left.socket("eth0", 68)).0.is_ours(OURS, 67);
+    let machine = right.socket("eth0", 68);
+    ask_everybody(&machine, "ovmf-x64-pxe-discover").is_ours(Ipv4Addr::new(10, 91, 2, 1), 67);
+    assert!(is_silent(&machine), "the other network's part of us answered too");
+}
+
+#[test]
 fn a_dhcp_server_that_is_restarted_finds_its_port_free_and_we_still_answer() {
     let (server, lan) = lan();
     let dhcp_server = dnsmasq(&server, &[]);
