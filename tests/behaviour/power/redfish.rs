@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::power::Switched;
+use crate::support::{house::House, power::Switched};
 
 /// What the emulator knows of its one user: the bcrypt hash of [`PASSWORD`].
 const USER: &str = "rackseed:$2b$04$Z0OysqT2.h5PwdS1hpjwyeLV5Lyjp7bQGG2I3irfIChbJUXIOAfGW\n";
@@ -234,4 +234,29 @@ async fn a_system_that_does_not_exist_is_one_sentence() {
     let bmc = Bmc::start("Off");
     let error = bmc.switched(json!({ "system": "nobody" })).await.status().await.unwrap_err();
     assert!(error.to_string().contains("/redfish/v1/Systems/nobody"), "{error}");
+}
+
+#[tokio::test]
+async fn a_rebuild_by_a_whole_daemon_starts_the_machine_from_the_network() {
+    let (bmc, house) = (Bmc::start("Off"), House::furnished().await);
+    let id = house.register("pve-01", "52:54:00:00:00:01").await;
+    let path = format!("/api/hosts/{id}");
+    let options = json!({ "options": { "power": bmc.options(json!({})) } });
+    assert_eq!(house.patch(&path, &options).await.status, 200);
+    let secret = house.client.put(house.operator(&format!("{path}/power-secret"))).json(&json!({ "secret": PASSWORD }));
+    assert_eq!(secret.send().await.unwrap().status(), 204);
+    let operation = house.rebuild(&id, "pve-01").await;
+    let reason = "its BMC has started it from the network; waiting for it to ask for its script";
+    let end = Instant::now() + Duration::from_secs(40);
+    while Instant::now() < end {
+        let steps = house.get(&format!("/api/operations/{operation}")).await.json()["steps"].clone();
+        if steps[1]["reason"] == reason {
+            let seen = bmc.seen().await;
+            assert_eq!((&seen["PowerState"], &seen["Boot"]["BootSourceOverrideTarget"]), (&json!("On"), &json!("Pxe")));
+            assert_eq!(bmc.changes(), [PATCH, RESET]);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the rebuild never says: {reason}");
 }
