@@ -95,13 +95,7 @@ impl Desks {
             certificate: certificate.clone(),
             trace: trace.clone(),
         };
-        let enrolment = Enrolment {
-            keeper: keeper.clone(),
-            hosts: store.clone(),
-            catalog: catalog.clone(),
-            secrets: key_file.clone(),
-            clock: clock.clone(),
-        };
+        let enrolment = enrolment(adapters, &keeper);
         let power = power(settings, adapters);
         let world = world(settings, adapters, keeper, cluster, Arc::clone(&power.power))?;
         Ok(Self {
@@ -113,6 +107,17 @@ impl Desks {
             power: Arc::new(power),
             world: Arc::new(world),
         })
+    }
+}
+
+/// What registers hosts.
+fn enrolment(adapters: &Adapters, keeper: &Arc<HostKeeper>) -> Enrolment {
+    Enrolment {
+        keeper: keeper.clone(),
+        hosts: adapters.store.clone(),
+        catalog: adapters.catalog.clone(),
+        secrets: adapters.key_file.clone(),
+        clock: adapters.clock.clone(),
     }
 }
 
