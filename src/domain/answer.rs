@@ -1,7 +1,10 @@
 //! What an answer is made of. The installer's schema and rules stand in `answer_file`.
 
 use super::{
-    answer_options::AnswerOptions, hardware::Disk, identity::MacAddress, image::InstallerRelease,
+    answer_options::AnswerOptions,
+    hardware::{Disk, Nic},
+    identity::MacAddress,
+    image::InstallerRelease,
     server_type::ServerType,
 };
 
@@ -20,8 +23,8 @@ pub struct AnswerValues {
     pub options: AnswerOptions,
     /// The disks that the machine reported last; empty before its first report.
     pub known_disks: Vec<Disk>,
-    /// The MAC addresses that the machine reported last; empty before its first report.
-    pub known_cards: Vec<MacAddress>,
+    /// The network cards that the machine reported last; empty before its first report.
+    pub known_cards: Vec<Nic>,
     /// The crypt(3) hash of root's password.
     pub root_password_hash: String,
     /// Public keys for root, the ephemeral one among them.

@@ -240,7 +240,7 @@ impl AnswerDesk {
             server_type: server_type.clone(),
             options: host.options.answer.clone(),
             known_disks: hardware.disks,
-            known_cards: hardware.nics.iter().filter_map(|nic| nic.mac.parse().ok()).collect(),
+            known_cards: hardware.nics,
             root_password_hash: self.root_password_hash.clone(),
             root_ssh_keys: Vec::new(),
             webhook_url: String::new(),

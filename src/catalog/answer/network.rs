@@ -6,7 +6,7 @@ use super::{
     Notes,
     merge::{section, strings},
 };
-use crate::domain::{answer::AnswerValues, identity::MacAddress};
+use crate::domain::{answer::AnswerValues, hardware::Nic, identity::MacAddress, udev_glob};
 
 const PINNING: &str = "interface-name-pinning";
 
@@ -40,19 +40,49 @@ pub(super) fn merge(table: &mut Table, values: &AnswerValues, notes: &mut Notes)
 /// The management card of a static network: the host's choice, the template's filter, the server type's, or the card that it boots from.
 /// With DHCP the installer takes the card with the default route.
 fn card(network: &mut Table, values: &AnswerValues, notes: &mut Notes) {
-    let by_mac = |mac: MacAddress| {
-        // Its value is `enx` and the digits in lower case.
-        strings(&[("ID_NET_NAME_MAC", &format!("*{}", mac.to_string().replace(':', "")))])
-    };
     if let Some(nic) = values.options.network.nic {
         is_known(nic, "answer.network.nic", values, notes, true);
-        network.insert("filter".into(), by_mac(nic).into());
+        network.insert("filter".into(), by_mac(nic, values).into());
     }
     let default = match &values.server_type.management_nic {
         Some(name) => strings(&[("INTERFACE", name)]),
-        None => by_mac(values.mac),
+        None => by_mac(values.mac, values),
     };
     network.entry("filter").or_insert_with(|| default.into());
+    let filter = network.get("filter").and_then(Value::as_table);
+    let keys = filter.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    check_filter(&keys.collect::<Vec<_>>(), &values.known_cards, notes);
+}
+
+/// The filter for a card. Its name by MAC address is `enx` and the digits in lower case; where udev gave the card no such name (an address that
+/// is not burnt in), the kernel's name must do.
+fn by_mac(mac: MacAddress, values: &AnswerValues) -> Table {
+    let card = values.known_cards.iter().find(|card| card.mac.parse() == Ok(mac)).map(|card| &card.properties);
+    match card.map(|properties| (properties.get("ID_NET_NAME_MAC"), properties.get("INTERFACE"))) {
+        Some((None, Some(name))) => strings(&[("INTERFACE", &udev_glob::escape(name))]),
+        Some(_) | None => strings(&[("ID_NET_NAME_MAC", &format!("*{}", mac.to_string().replace(':', "")))]),
+    }
+}
+
+/// Tries a filter on the cards that the machine reported, as the installer does: a card of which any key matches will do, and the first one
+/// is taken. What names of cards became when they were pinned is not known there, so only udev's own properties are looked at.
+fn check_filter(keys: &[(&str, &str)], cards: &[Nic], notes: &mut Notes) {
+    let cards: Vec<_> = cards.iter().filter(|card| !card.properties.is_empty()).collect();
+    let is_match = |card: &&&Nic| {
+        keys.iter().any(|(key, glob)| card.properties.get(*key).is_some_and(|value| udev_glob::matches(glob, value)))
+    };
+    let found: Vec<_> = cards.iter().filter(is_match).map(|card| card.mac.as_str()).collect();
+    if cards.is_empty() || found.len() == 1 {
+        return;
+    }
+    if found.is_empty() {
+        let known = cards.iter().map(|card| card.mac.as_str()).collect::<Vec<_>>().join(", ");
+        return notes.problem(format!("network.filter matches none of the cards that the machine reported: {known}"));
+    }
+    notes.warning(format!(
+        "network.filter matches several cards ({}), and the first by name is taken",
+        found.join(", ")
+    ));
 }
 
 /// Names of cards: the template's and, over them, the host's. A disabled pinning is left out: 9.2 pins all the same.
@@ -93,7 +123,7 @@ fn pinning(network: &mut Table, values: &AnswerValues, notes: &mut Notes) {
 
 /// Says when the machine has reported its cards and this is none of them.
 fn is_known(mac: MacAddress, key: &str, values: &AnswerValues, notes: &mut Notes, is_needed: bool) {
-    let cards = &values.known_cards;
+    let cards: Vec<MacAddress> = values.known_cards.iter().filter_map(|card| card.mac.parse().ok()).collect();
     if cards.is_empty() || cards.contains(&mac) || mac == values.mac {
         return;
     }

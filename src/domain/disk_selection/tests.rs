@@ -1,5 +1,6 @@
 //! Machines with their disks, and what may be selected of them.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -186,4 +187,67 @@ fn a_size_that_is_not_known_decides_nothing() {
     server[1].size_bytes = None;
     let refused = taken(&wishes(json!([{"min_size_gib": 7000, "count": 2}])), &server, &[]).unwrap_err();
     assert!(refused.contains("the size of /dev/sdb"), "{refused}");
+}
+
+/// Disks with few different names, so that twins and mistakes are frequent; some lack a property.
+fn any_disks() -> impl Strategy<Value = Vec<Disk>> {
+    let text = |options: &'static [&'static str]| prop::option::weighted(0.8, prop::sample::select(options));
+    let one = (text(&["A", "B", "A B"]), text(&["S1", "S2", "S3", "S*", "S[1"]), text(&["0x1", "0x2"]), any::<bool>());
+    let disk = one.prop_map(|(model, serial, wwn, is_boot_disk)| {
+        let named = [("ID_MODEL", model), ("ID_SERIAL_SHORT", serial), ("ID_SERIAL", serial), ("ID_WWN", wwn)];
+        let properties =
+            named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
+        Disk { is_boot_disk, properties, ..Disk::default() }
+    });
+    prop::collection::vec(disk, 1..6).prop_map(|mut disks| {
+        for (number, (letter, disk)) in ('a'..).zip(&mut disks).enumerate() {
+            disk.path = format!("/dev/sd{letter}");
+            disk.size_bytes = (number % 2 == 0).then_some((number as u64) << 32);
+        }
+        disks
+    })
+}
+
+fn any_request() -> impl Strategy<Value = DiskRequest> {
+    let wish = prop_oneof![
+        prop::sample::select(&["/dev/sda", "/dev/sdb"][..]).prop_map(DiskWish::path),
+        prop::sample::select(&["S1", "S2", "S3"][..])
+            .prop_map(|serial| DiskWish { serial: Some(serial.into()), ..DiskWish::default() }),
+        (prop::sample::select(&["A", "*B", "?"][..]), 1_u32..3).prop_map(|(model, count)| DiskWish {
+            model: Some(model.into()),
+            count: Some(count),
+            ..DiskWish::default()
+        }),
+        (1_u32..8).prop_map(|least| DiskWish { min_size_gib: Some(least), ..DiskWish::default() }),
+    ];
+    let key = prop::sample::select(&["ID_SERIAL", "ID_WWN", "ID_MODEL", "NOT_A_KEY"][..]);
+    let glob = prop::sample::select(&["S1", "S*", "*", "0x?", "A*"][..]);
+    let filter = (
+        prop::collection::btree_map(key.prop_map(str::to_owned), glob.prop_map(str::to_owned), 0..3),
+        any::<bool>(),
+        1_usize..3,
+    )
+        .prop_map(|(keys, all, count)| DiskRequest::Filter { keys, all, count });
+    prop_oneof![prop::collection::vec(wish, 1..3).prop_map(DiskRequest::Wishes), filter]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_the_installer_takes_what_was_chosen_as_many_as_were_meant_and_never_data(
+        disks in any_disks(), request in any_request(), data in prop::sample::subsequence(vec!["S1".to_owned(), "0x2".to_owned()], 0..=2)
+    ) {
+        if let Ok(selection) = select(&request, &disks, &data) {
+            let taken: Vec<_> = selection.exact.taken(&disks).into_iter().cloned().collect();
+            prop_assert_eq!(taken.len(), selection.count);
+            for disk in &taken {
+                prop_assert!(selection.disks.contains(disk));
+                prop_assert!(!data.iter().any(|name| is_named(disk, name)), "{} of {:?}", describe(disk), request);
+            }
+            let meant = match &request {
+                DiskRequest::Wishes(wishes) => wishes.iter().map(DiskWish::count).sum(),
+                DiskRequest::Filter { count, .. } => *count,
+            };
+            prop_assert_eq!(taken.len(), meant);
+        }
+    }
 }

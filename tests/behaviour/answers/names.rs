@@ -1,6 +1,6 @@
 //! What a node is called, where it is found, and what a template may name.
 
-use rackseed::domain::answer_options::AnswerOptions;
+use rackseed::domain::{answer_options::AnswerOptions, hardware::Nic};
 use serde_json::json;
 
 use super::{TEMPLATE, assert_fixture, render, review, values};
@@ -66,14 +66,44 @@ fn a_card_that_the_machine_did_not_report_is_no_management_card() {
     of_host.options = options(
         json!({"network": {"cidr": "198.51.100.7/24", "gateway": "198.51.100.1", "dns": "198.51.100.1", "nic": "b4:2e:99:ac:ad:b4"}}),
     );
-    of_host.known_cards = vec!["52:54:00:12:34:57".parse().unwrap()];
+    of_host.known_cards = vec![card("52:54:00:12:34:57", &[])];
     let refused = render(TEMPLATE, &of_host).unwrap_err();
     assert!(
         refused.contains("answer.network.nic names b4:2e:99:ac:ad:b4, and the machine reported only 52:54:00:12:34:57"),
         "{refused}"
     );
-    of_host.known_cards.push("b4:2e:99:ac:ad:b4".parse().unwrap());
+    of_host.known_cards.push(card("B4:2E:99:AC:AD:B4", &[]));
     assert!(render(TEMPLATE, &of_host).is_ok());
+}
+
+fn card(mac: &str, properties: &[(&str, &str)]) -> Nic {
+    let properties = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Nic { mac: mac.to_owned(), properties, ..Nic::default() }
+}
+
+#[test]
+fn a_filter_is_tried_on_the_cards_that_the_machine_reported() {
+    let mut of_host = values("9.2");
+    of_host.known_cards = vec![
+        card(
+            "52:54:00:12:34:56",
+            &[("INTERFACE", "eno1"), ("ID_NET_NAME_MAC", "enx525400123456"), ("ID_NET_DRIVER", "igb")],
+        ),
+        card(
+            "52:54:00:12:34:57",
+            &[("INTERFACE", "eno2"), ("ID_NET_NAME_MAC", "enx525400123457"), ("ID_NET_DRIVER", "igb")],
+        ),
+    ];
+    let filtered = |filter: &str| with_network(&format!("{STATIC}\nfilter.{filter}"));
+    assert_eq!(review(&filtered("INTERFACE = \"eno2\""), &of_host).warnings, []);
+    assert_eq!(review(&with_network(STATIC), &of_host).warnings, []);
+    let refused = render(&filtered("INTERFACE = \"eno3\""), &of_host).unwrap_err();
+    assert!(refused.contains("network.filter matches none of the cards"), "{refused}");
+    let several = review(&filtered("ID_NET_DRIVER = \"igb\""), &of_host).warnings;
+    assert!(several[0].text.contains("matches several cards (52:54:00:12:34:56, 52:54:00:12:34:57)"), "{several:?}");
+    // udev names no card by an address that is not burnt in.
+    of_host.known_cards = vec![card("52:54:00:12:34:56", &[("INTERFACE", "usb0")])];
+    assert!(render(&with_network(STATIC), &of_host).unwrap().contains("INTERFACE = \"usb0\""));
 }
 
 #[test]
