@@ -268,6 +268,45 @@ fn a_broken_rule_of_a_template_is_told_with_its_line() {
 }
 
 #[test]
+fn a_server_type_must_agree_with_its_template_about_disks() {
+    let (folder, catalog) = Folders::new();
+    let kind = |lines: &str| format!("server_types:\n  big:\n    display_name: Big\n{lines}");
+    for (lines, complaint) in [
+        ("    boot_disk: /dev/sda\n    answer_template: zfs-mirror\n", "the server type names some too; keep one"),
+        ("    answer_template: default\n", "disk-setup names no disk"),
+        (
+            "    filesystem: ext4\n    answer_template: zfs-mirror\n",
+            "`ext4` in the server type and `zfs` in the template",
+        ),
+        (
+            "    disks: [{model: X, count: 3}]\n    filesystem: zfs\n    raid: raidz-2\n",
+            "raid = raidz-2 needs at least 4 disks, got 3",
+        ),
+        ("    disks: [{model: X, count: 2}]\n    filesystem: zfs\n", "disk-setup.zfs.raid is needed with 2 disks"),
+        ("    disks: [{path: sda}]\n", "`disks[0].path` must be a full device name"),
+        ("    boot_disk: /dev/sda\n    disks: [{path: /dev/sdb}]\n", "exclude each other"),
+    ] {
+        fs::write(folder.server_types(), kind(lines)).unwrap();
+        let found = problems(&catalog);
+        assert!(
+            found.iter().any(|problem| problem.starts_with("server-types/server-types.yaml:2: server type `big`")
+                && problem.contains(complaint)),
+            "{lines}: {found:?}"
+        );
+    }
+    // What only a host can settle is left to it: its variables, and the disks that it will report.
+    for good in [
+        "    answer_template: zfs-mirror\n",
+        "    boot_disk: /dev/sda\n    answer_template: static-network\n",
+        "    disks: [{model: X, count: 2}]\n    filesystem: zfs\n    raid: raid1\n",
+        "    disks: [{min_size_gib: 100}]\n",
+    ] {
+        fs::write(folder.server_types(), kind(good)).unwrap();
+        assert_eq!(catalog.reload().unwrap().problems, [], "{good}");
+    }
+}
+
+#[test]
 fn a_template_may_ask_for_what_only_newer_installers_have() {
     let (folder, catalog) = Folders::new();
     let file = folder.path("answer-templates/default.toml");

@@ -183,6 +183,13 @@ fn what_would_touch_data_or_nothing_is_refused_with_the_reason() {
         let refused = setup(TEMPLATE, &reported("9.2", options.clone())).unwrap_err();
         assert!(refused.contains(complaint), "{options}: {refused}");
     }
+    // A mirror of 223 GiB takes a tenth more, and no more.
+    let mirror = json!({"select": [{"path": "/dev/sda"}, {"path": "/dev/sdb"}], "filesystem": "zfs", "raid": "raid1"});
+    let mut unequal = reported("9.2", mirror);
+    unequal.known_disks[1].size_bytes = Some(245 << 30);
+    assert!(setup(TEMPLATE, &unequal).is_ok());
+    unequal.known_disks[1].size_bytes = Some(246 << 30);
+    assert!(setup(TEMPLATE, &unequal).unwrap_err().contains("must have the same size"));
     let mut small = reported("9.2", json!({"select": [{"path": "/dev/sda"}]}));
     small.known_disks[0].size_bytes = Some(7 << 30);
     assert!(setup(TEMPLATE, &small).unwrap_err().contains("smaller than 8 GiB"));

@@ -110,6 +110,21 @@ async fn a_difference_shows_what_has_changed_since_the_last_answer_and_no_secret
 }
 
 #[tokio::test]
+async fn a_second_answer_takes_the_place_of_the_first() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    assert_eq!(install(&house, &host, "*/*").await.status, 200);
+    let path = format!("/api/hosts/{host}/answer-diff");
+    let first = house.get(&path).await.json()["operation"].clone();
+    house.post(&format!("/api/operations/{}/cancel", first.as_str().unwrap()), &Value::Null).await;
+    choose(&house, &host, json!({ "domain": "lab.example" })).await;
+    assert_eq!(house.get(&path).await.json()["same"], false);
+    assert_eq!(install(&house, &host, "*/*").await.status, 200);
+    let second = house.get(&path).await.json();
+    assert!(second["same"] == true && second["operation"] != first, "{second}");
+}
+
+#[tokio::test]
 async fn an_answer_keeps_what_its_rebuild_began_with() {
     let house = House::furnished().await;
     let host = house.register("pve-01", MAC).await;
