@@ -1,4 +1,5 @@
-//! What every page has around it: the warning that there is no login, and what is wrong with the catalog.
+//! What every page has around it: the warning that there is no login, and what is wrong with the catalog and the
+//! networks.
 
 use askama::Template;
 use axum::{
@@ -7,7 +8,7 @@ use axum::{
 };
 
 use crate::{
-    domain::catalog::CatalogProblem,
+    domain::{catalog::CatalogProblem, network::InterfaceState},
     http::{OperatorState, problem::Problem},
     ports::LedgerError,
 };
@@ -20,6 +21,8 @@ pub(super) struct Shell {
     pub(super) exposed: bool,
     /// What is wrong with the catalog.
     pub(super) problems: Vec<CatalogProblem>,
+    /// The interfaces on which some or all machines get no answer, each with the reason.
+    pub(super) networks: Vec<(String, String)>,
     /// The newest row of the live feed that the page has seen.
     pub(super) newest: i64,
     /// The token of the page's forms.
@@ -44,12 +47,19 @@ impl Shell {
             login,
             exposed,
             problems: state.catalog.status().problems,
+            networks: troubled_interfaces(state),
             newest: state.feed.newest_event().await?,
             form_token: state.form_token.text().to_owned(),
             trouble: None,
             version: env!("CARGO_PKG_VERSION"),
         })
     }
+}
+
+fn troubled_interfaces(state: &OperatorState) -> Vec<(String, String)> {
+    let interfaces = state.network.status().interfaces.into_iter();
+    let troubled = interfaces.filter(|interface| interface.state() != InterfaceState::Answering);
+    troubled.map(|interface| (interface.name.clone(), interface.sentence())).collect()
 }
 
 /// A problem as a page.

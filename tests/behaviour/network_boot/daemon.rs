@@ -31,14 +31,16 @@ fn container_capabilities() -> String {
     added.iter().map(|name| format!(",+{}", name.as_str().unwrap().to_lowercase())).collect()
 }
 
-fn network(namespace: &Namespace) -> Option<Value> {
+/// Asks the daemon as a person's program.
+fn get(namespace: &Namespace, path: &str) -> Option<String> {
     let answer = namespace.enter(|| {
         let mut stream = TcpStream::connect("127.0.0.1:8080").ok()?;
-        stream.write_all(b"GET /api/network HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n\r\n").ok()?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok().map(|_| answer)
     })?;
-    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
 }
 
 /// The program as it would run in the container, but with these capabilities.
@@ -81,13 +83,16 @@ fn the_daemon_waits_for_a_missing_interface_and_tells_each_change_once() {
     let _daemon = serve(&server, &container_capabilities(), &settings, &log);
     let state = |name: &str, wanted: &str| {
         wait_for(&format!("{name} to be {wanted}"), || {
-            let network = network(&server)?;
+            let network: Value = serde_json::from_str(&get(&server, "/api/network")?).ok()?;
             let interface = network["interfaces"].as_array()?.iter().find(|it| it["name"] == name)?.clone();
             (interface["state"] == wanted).then_some(interface)
         })
     };
     let missing = state("vmbr9", "waiting");
     assert_eq!(missing["detail"], "there is no network interface `vmbr9`; there are: eth0, lo");
+    let page = get(&server, "/").unwrap();
+    assert!(page.contains("<code>vmbr9</code> can boot:</strong> there is no network interface"), "{page}");
+    assert!(!page.contains("<code>eth0</code> can boot"), "{page}");
     let served = state("eth0", "answering");
     assert_eq!(served["addresses"][0], "10.91.1.1");
     let services: Vec<_> = served["services"].as_array().unwrap().iter().map(|it| it["port"].as_u64()).collect();
@@ -95,6 +100,7 @@ fn the_daemon_waits_for_a_missing_interface_and_tells_each_change_once() {
     server.cable("vmbr9", &lan, "eth9");
     server.ip("address add 10.91.9.1/24 dev vmbr9");
     state("vmbr9", "answering");
+    assert!(!get(&server, "/").unwrap().contains("vmbr9"));
     server.ip("link delete vmbr9");
     state("vmbr9", "waiting");
     // Two more looks, which find nothing new.
