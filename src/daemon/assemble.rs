@@ -18,7 +18,7 @@ use crate::{
     },
     operations::{OperationDesk, RebuildDesk, run_runner},
     ports::{Catalog, Doorbell},
-    provisioning::{MachineUrls, OwnCertificate, Watchdog},
+    provisioning::{MachineUrls, OwnCertificate, Watchdog, keep_boot_orders},
     remote_shell::Ssh,
     settings::Settings,
     tftp::BootFiles,
@@ -81,6 +81,15 @@ impl Daemon {
         let (watchdog_stop, runner_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move {
             tasks::run_watchdog(watchdog, watchdog_stop).await;
+            Ok(())
+        });
+        let (memory, keeper) = (Arc::clone(&adapters.boot_memory), Arc::clone(&desks.world.keeper));
+        let memory_stop = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = memory_stop.cancelled() => {}
+                () = keep_boot_orders(&memory, &keeper) => {}
+            }
             Ok(())
         });
         let world = Arc::clone(&desks.world);

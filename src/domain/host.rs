@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    boot_order::BootOrder,
     hardware::Hardware,
     host_lifecycle::{HostEvent, HostState},
     host_options::HostOptions,
@@ -43,6 +44,8 @@ pub struct Host {
     pub is_member: bool,
     /// What the operator chose for it beyond its server type.
     pub options: HostOptions,
+    /// What it does first when it starts, as far as that was seen.
+    pub boot_order: Option<BootOrder>,
     /// Its hardware, as far as it has been reported.
     pub hardware: Option<Hardware>,
     /// Its latest operation.

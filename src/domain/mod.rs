@@ -9,6 +9,7 @@ pub mod answer_options;
 mod answer_rules;
 pub mod boot_attempts;
 pub mod boot_options;
+pub mod boot_order;
 pub mod boot_path;
 pub mod boot_request;
 pub mod boot_trace;

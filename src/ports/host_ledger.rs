@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::LedgerError;
 use crate::domain::{
+    boot_order::BootOrder,
     change::Change,
     hardware::Hardware,
     host::{HistoryEntry, Host, NewHost},
@@ -70,6 +71,9 @@ pub trait HostLedger: Send + Sync {
 
     /// Keeps what was reported of a host's hardware.
     async fn set_hardware(&self, id: &HostId, hardware: &Hardware) -> Result<(), LedgerError>;
+
+    /// Keeps what a host was seen to do first when it starts.
+    async fn set_boot_order(&self, id: &HostId, order: BootOrder) -> Result<(), LedgerError>;
 
     /// Removes a host with its history, operations and rebuilds. Returns false when there is none, and
     /// [`LedgerError::Conflict`] when it is in a transitional state.

@@ -6,9 +6,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::{boot_table::KnownHost, host_keeper::HostKeeper};
 use crate::{
     domain::{
         boot_attempts::BootAttempts,
+        boot_order::{self, BootOrder},
         boot_trace::Milestone,
         firmware::{FirmwareKind, boot_file},
         identity::MacAddress,
@@ -20,18 +25,61 @@ use crate::{
 /// anew.
 const MOST_MACHINES: usize = 10_000;
 
-/// Remembers machines by address and kind of firmware.
+/// Remembers machines.
 #[derive(Debug, Default)]
-pub struct BootMemory(Mutex<HashMap<MacAddress, Vec<(FirmwareKind, BootAttempts)>>>);
+pub struct BootMemory {
+    machines: Mutex<HashMap<MacAddress, Machine>>,
+    /// Boot orders that were seen and are not kept yet.
+    learned: Mutex<HashMap<MacAddress, BootOrder>>,
+    has_learned: Notify,
+}
+
+/// What is remembered of one machine.
+#[derive(Debug, Default)]
+struct Machine {
+    /// Its attempts, by kind of firmware.
+    attempts: Vec<(FirmwareKind, BootAttempts)>,
+    /// Whether it has asked since its installation ended; `None` when we did not see that end.
+    asked_since_installed: Option<bool>,
+}
 
 impl BootMemory {
+    /// A registered host asks.
+    pub(super) fn asked(&self, mac: MacAddress, known: &KnownHost) {
+        self.known(mac, |machine| {
+            if let Some(asked) = &mut machine.asked_since_installed {
+                *asked = true;
+            }
+        });
+        let order = boot_order::learned_from_question(known.state, known.armed.is_some());
+        if let Some(order) = order.filter(|order| known.boot_order != Some(*order)) {
+            self.learn(mac, order);
+        }
+    }
+
+    /// Waits for boot orders that were seen, and hands them over to be kept.
+    pub async fn learned(&self) -> HashMap<MacAddress, BootOrder> {
+        loop {
+            let learned = std::mem::take(&mut *self.learned.lock().unwrap_or_else(PoisonError::into_inner));
+            if !learned.is_empty() {
+                return learned;
+            }
+            self.has_learned.notified().await;
+        }
+    }
+
+    fn learn(&self, mac: MacAddress, order: BootOrder) {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner).insert(mac, order);
+        self.has_learned.notify_one();
+    }
+
     /// Looks at the attempts of a machine, which begin here if there are none yet.
     pub(super) fn of<T>(&self, mac: MacAddress, kind: FirmwareKind, look: impl FnOnce(&mut BootAttempts) -> T) -> T {
-        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
         if machines.len() >= MOST_MACHINES && !machines.contains_key(&mac) {
             machines.clear();
         }
-        let kinds = machines.entry(mac).or_default();
+        let kinds = &mut machines.entry(mac).or_default().attempts;
         let place = kinds.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
             kinds.push((kind, BootAttempts::default()));
             kinds.len() - 1
@@ -39,10 +87,51 @@ impl BootMemory {
         look(&mut kinds[place].1)
     }
 
-    /// Looks at the attempts that a machine has made.
-    fn each(&self, mac: MacAddress, look: impl Fn(FirmwareKind, &mut BootAttempts)) {
-        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        machines.entry(mac).and_modify(|kinds| kinds.iter_mut().for_each(|(kind, attempts)| look(*kind, attempts)));
+    /// Looks at a machine if it is remembered.
+    fn known<T>(&self, mac: MacAddress, look: impl FnOnce(&mut Machine) -> T) -> Option<T> {
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&mac).map(look)
+    }
+
+    fn saw(&self, mac: MacAddress, milestone: &Milestone, now: Timestamp) {
+        let mut first_boot = None;
+        self.known(mac, |machine| match milestone {
+            Milestone::LoaderFetched { file, transfer } if transfer.complete => {
+                let loaded = boot_file(file).map(|file| file.kind);
+                let of_kind = machine.attempts.iter_mut().find(|(kind, _)| Some(*kind) == loaded);
+                if let Some((_, attempts)) = of_kind {
+                    attempts.loader_arrived(now);
+                }
+            }
+            Milestone::ScriptFetched { .. } => {
+                machine.attempts.iter_mut().for_each(|(_, attempts)| attempts.script_fetched());
+            }
+            Milestone::Installed => machine.asked_since_installed = Some(false),
+            Milestone::PhonedHome => first_boot = machine.asked_since_installed.take(),
+            Milestone::Asked { .. }
+            | Milestone::NotOffered { .. }
+            | Milestone::Offered { .. }
+            | Milestone::AskedBootServer
+            | Milestone::LoaderFetched { .. }
+            | Milestone::KernelFetched { .. }
+            | Milestone::InitrdFetched { .. }
+            | Milestone::ImageFetched { .. }
+            | Milestone::AnswerServed
+            | Milestone::FirstBootScriptFetched => {}
+        });
+        if let Some(has_asked) = first_boot {
+            self.learn(mac, boot_order::learned_from_first_boot(has_asked));
+        }
+    }
+}
+
+/// Keeps what the memory learns, until it is dropped.
+pub async fn keep_boot_orders(memory: &BootMemory, keeper: &HostKeeper) {
+    loop {
+        for (mac, order) in memory.learned().await {
+            if let Err(error) = keeper.learn_boot_order(mac, order).await {
+                tracing::warn!(host.mac = %mac, %error, "a boot order was seen and could not be kept");
+            }
+        }
     }
 }
 
@@ -58,29 +147,7 @@ pub struct RememberingTrace {
 
 impl BootTrace for RememberingTrace {
     fn saw(&self, mac: MacAddress, milestone: Milestone) {
-        match &milestone {
-            Milestone::LoaderFetched { file, transfer } if transfer.complete => {
-                let (now, loaded) = (self.clock.now(), boot_file(file).map(|file| file.kind));
-                self.memory.each(mac, |kind, attempts| {
-                    if Some(kind) == loaded {
-                        attempts.loader_arrived(now);
-                    }
-                });
-            }
-            Milestone::ScriptFetched { .. } => self.memory.each(mac, |_, attempts| attempts.script_fetched()),
-            Milestone::Asked { .. }
-            | Milestone::NotOffered { .. }
-            | Milestone::Offered { .. }
-            | Milestone::AskedBootServer
-            | Milestone::LoaderFetched { .. }
-            | Milestone::KernelFetched { .. }
-            | Milestone::InitrdFetched { .. }
-            | Milestone::ImageFetched { .. }
-            | Milestone::AnswerServed
-            | Milestone::FirstBootScriptFetched
-            | Milestone::Installed
-            | Milestone::PhonedHome => {}
-        }
+        self.memory.saw(mac, &milestone, self.clock.now());
         self.next.saw(mac, milestone);
     }
 }

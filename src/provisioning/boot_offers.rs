@@ -74,13 +74,17 @@ impl BootOffers {
             Milestone::Asked { client: request.client() }
         };
         self.trace.saw(request.mac, milestone);
-        let offer = self.decide(request, our).unwrap_or_else(BootOffer::Silence);
+        let known = self.boot_table.known(request.mac);
+        if let Some(known) = &known {
+            self.memory.asked(request.mac, known);
+        }
+        let known = known.ok_or(SilenceReason::NotRegistered);
+        let offer = known.and_then(|known| self.decide(request, &known, our)).unwrap_or_else(BootOffer::Silence);
         self.trace.saw(request.mac, told(request, &offer));
         offer
     }
 
-    fn decide(&self, request: &BootRequest, our: Ipv4Addr) -> Result<BootOffer, SilenceReason> {
-        let known = self.boot_table.known(request.mac).ok_or(SilenceReason::NotRegistered)?;
+    fn decide(&self, request: &BootRequest, known: &KnownHost, our: Ipv4Addr) -> Result<BootOffer, SilenceReason> {
         let armed = match self.armed(request.mac) {
             Ok(armed) => Some(armed),
             Err(reason) if self.unarmed == Unarmed::Silence => return Err(reason),
@@ -107,7 +111,7 @@ impl BootOffers {
                 Some(chosen) => chosen,
                 None => {
                     if is_switched {
-                        tell_of_switch(&known, request, attempts.discovery(firmware.kind));
+                        tell_of_switch(known, request, attempts.discovery(firmware.kind));
                     }
                     attempts.discovery(firmware.kind)
                 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     boot_options::BootOptions,
+    boot_order::BootOrder,
     host_lifecycle::HostState,
     identity::{HostId, Hostname, MacAddress},
 };
@@ -23,6 +24,8 @@ pub struct KnownHost {
     pub state: HostState,
     /// How it boots from the network.
     pub boot: BootOptions,
+    /// What it does first when it starts, as far as that was seen.
+    pub boot_order: Option<BootOrder>,
     /// What it may boot now, besides its disk.
     pub armed: Option<ArmedHost>,
 }

@@ -11,11 +11,12 @@ use super::{
 use crate::{
     domain::{
         answer::ServedAnswer,
+        boot_order::BootOrder,
         change::{Change, OpenedRebuild},
         hardware::Hardware,
         host::{Host, HostFacts},
         host_lifecycle::{self, HostEvent, IllegalTransition},
-        identity::{HostId, OperationId},
+        identity::{HostId, MacAddress, OperationId},
         live_event::{NewLiveEvent, Topic},
         rebuild::{Rebuild, RebuildMarks, TokenHash, TokenPurpose},
     },
@@ -192,6 +193,17 @@ impl HostKeeper {
         }
     }
 
+    /// Keeps what a host was seen to do first when it starts.
+    pub async fn learn_boot_order(&self, mac: MacAddress, order: BootOrder) -> Result<(), KeeperError> {
+        let _turn = self.publishing.lock().await;
+        let Some(host) = self.hosts.host_by_mac(mac).await?.filter(|host| host.boot_order != Some(order)) else {
+            return Ok(());
+        };
+        self.hosts.set_boot_order(&host.id, order).await?;
+        tracing::info!(host.id = host.id.as_str(), host.mac = %mac, order = order.word(), "learned the boot order of {}", host.hostname);
+        self.publish(&Host { boot_order: Some(order), ..host }).await
+    }
+
     /// Removes a host that rests in a stable state.
     pub async fn remove(&self, host: &Host) -> Result<bool, KeeperError> {
         let message = format!("{} was removed", host.hostname);
@@ -217,6 +229,7 @@ impl HostKeeper {
             hostname: host.hostname.clone(),
             state: host.state,
             boot: host.options.boot.clone(),
+            boot_order: host.boot_order,
             armed,
         };
         self.boot_table.set(host.mac, Some(known));

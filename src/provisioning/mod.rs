@@ -23,7 +23,7 @@ mod watchdog;
 pub use answer_desk::{AnswerDesk, AnswerRequest};
 pub use answer_preview::AnswerDifference;
 pub use boot_desk::{BootDesk, InstallerFile, ScriptRequest};
-pub use boot_memory::{BootMemory, RememberingTrace};
+pub use boot_memory::{BootMemory, RememberingTrace, keep_boot_orders};
 pub use boot_offers::{BootOffers, ByPath};
 pub use boot_table::{ArmedHost, BootTable, KnownHost};
 pub use check_in::CheckIn;

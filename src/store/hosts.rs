@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
+        boot_order::BootOrder,
         change::Change,
         hardware::Hardware,
         host::{HistoryEntry, Host, NewHost},
@@ -112,6 +113,15 @@ impl HostLedger for Store {
         .await
     }
 
+    async fn set_boot_order(&self, id: &HostId, order: BootOrder) -> Result<(), LedgerError> {
+        let id = id.clone();
+        self.write(move |write| {
+            execute(write, "UPDATE hosts SET boot_order = ?2 WHERE id = ?1", params![id.as_str(), order.word()])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn remove(&self, id: &HostId, feed: &NewLiveEvent, now: Timestamp) -> Result<bool, LedgerError> {
         let (id, feed) = (id.clone(), feed.clone());
         self.write(move |write| {
@@ -181,6 +191,7 @@ fn read_host(row: &Row<'_>) -> Result<Host, LedgerError> {
         installed_at: optional_text(row, "installed_at")?,
         is_member: row.get("is_member")?,
         options: json(row, "options")?,
+        boot_order: optional_text(row, "boot_order")?,
         hardware: optional_json(row, "hardware")?,
         operation: optional_text(row, "operation")?,
     })

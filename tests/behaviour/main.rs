@@ -7,6 +7,7 @@ mod support;
 
 mod answers;
 mod api;
+mod boot_order;
 mod catalog;
 mod dashboard;
 mod dhcp;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
+        boot_order::what_to_press,
         catalog::CatalogStatus,
         host::{HistoryEntry, Host},
         image::Image,
@@ -49,6 +50,10 @@ described! {
         installed_at: Option<Timestamp>,
         /// What was chosen for it beyond its server type.
         options: Value,
+        /// What it does first when it starts, `network_first` or `disk_first`, as far as that was seen.
+        boot_order: Option<String>,
+        /// What a person must do at the machine for a rebuild.
+        boot_advice: String,
         /// Its hardware, as far as it has been reported.
         hardware: Option<Value>,
         /// What happened to it, newest first; only where one host is asked for.
@@ -82,6 +87,8 @@ impl HostJson {
             registered_at: host.registered_at,
             installed_at: host.installed_at,
             options: json!(host.options),
+            boot_order: host.boot_order.map(|order| order.to_string()),
+            boot_advice: what_to_press(host.boot_order).to_owned(),
             hardware: host.hardware.as_ref().map(|hardware| json!(hardware)),
             history: history.map(|entries| entries.iter().map(HistoryJson::new).collect()),
             operation: operation.map(OperationJson::new),
