@@ -41,7 +41,7 @@ impl Desks {
         certificate: &OwnCertificate,
         boot_files: &Arc<BootFiles>,
     ) -> anyhow::Result<Self> {
-        let Adapters { store, key_file, catalog, images, clock, boot_memory, trace } = adapters;
+        let Adapters { store, key_file, catalog, images, clock, trace, .. } = adapters;
         let keeper = Arc::new(HostKeeper::new(
             store.clone(),
             store.clone(),
@@ -61,15 +61,6 @@ impl Desks {
             refusals: refusals.clone(),
             urls: urls.clone(),
             certificate: certificate.clone(),
-            trace: trace.clone(),
-        };
-        let offers = BootOffers {
-            boot_table: keeper.boot_table(),
-            clock: clock.clone(),
-            urls: urls.clone(),
-            boot_files: boot_files.clone(),
-            unarmed: settings.pxe.unarmed,
-            memory: boot_memory.clone(),
             trace: trace.clone(),
         };
         let answers = AnswerDesk {
@@ -97,6 +88,7 @@ impl Desks {
         };
         let enrolment = enrolment(adapters, &keeper);
         let power = power(settings, adapters);
+        let offers = boot_offers(settings, adapters, &keeper, urls, boot_files);
         let world = world(settings, adapters, keeper, cluster, Arc::clone(&power.power))?;
         Ok(Self {
             offers: Arc::new(offers),
@@ -136,6 +128,24 @@ fn power(settings: &Settings, adapters: &Adapters) -> PowerDesk {
         secrets: key_file.clone(),
         feed: store.clone(),
         clock: clock.clone(),
+    }
+}
+
+fn boot_offers(
+    settings: &Settings,
+    adapters: &Adapters,
+    keeper: &HostKeeper,
+    urls: &MachineUrls,
+    boot_files: &Arc<BootFiles>,
+) -> BootOffers {
+    BootOffers {
+        boot_table: keeper.boot_table(),
+        clock: adapters.clock.clone(),
+        urls: urls.clone(),
+        boot_files: boot_files.clone(),
+        unarmed: settings.pxe.unarmed,
+        memory: adapters.boot_memory.clone(),
+        trace: adapters.trace.clone(),
     }
 }
 
