@@ -1,6 +1,8 @@
 //! Prints how fast and how big Rackseed is: `make bench`. Every figure is measured from outside, on the binary that would be released.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and a panic is its report")]
 
+mod sending;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -37,6 +39,10 @@ struct Ports {
 }
 
 fn main() {
+    // `cargo bench --bench figures -- sending` measures that alone.
+    if std::env::args().any(|argument| argument == "sending") {
+        return sending::compare();
+    }
     let size = fs::metadata(BINARY).unwrap().len();
     println!("binary                       {:>8.1} MB   (limit 30)", size as f64 / 1e6);
     let folder = tempfile::tempdir().unwrap();
@@ -55,6 +61,7 @@ fn main() {
         milliseconds(median(|| get(ports.operator, "/api/hosts")))
     );
     drop(daemon);
+    sending::compare();
     demo();
 }
 
