@@ -11,9 +11,11 @@ use tokio::{
 use super::page_cache;
 use crate::{domain::boot_trace::Transfer, ports::Segment};
 
-/// How much of a file is sent before the other connections have their turn. More makes them, and DHCP, wait longer; less costs more
-/// system calls.
-const TURN_BYTES: u64 = 1 << 20;
+/// How much of a file is brought into memory and then sent at a time. Less costs more system calls, more makes a cold start wait longer.
+const PIECE_BYTES: u64 = 1 << 20;
+/// How much is sent before the other connections have their turn, should this one never have to wait. Measured beside nginx: a turn after
+/// every piece costs a third more time of the processor; at 2 GiB/s, this is 4 ms.
+const TURN_BYTES: u64 = 8 << 20;
 
 /// The body of a response, as an extension of it: what follows the head.
 #[derive(Clone)]
@@ -73,19 +75,24 @@ async fn send_file(
     sent: &mut u64,
 ) -> io::Result<()> {
     let mut next = range.start;
+    let mut turn_end = next + TURN_BYTES;
     while next < range.end {
-        let turn = next..range.end.min(next + TURN_BYTES);
-        page_cache::bring_in(file, turn.clone()).await?;
-        while next < turn.end {
-            let size = (turn.end - next) as usize;
-            let send = || Ok(rustix::fs::sendfile(stream, file, Some(&mut next), size)?);
+        let end = range.end.min(next + PIECE_BYTES);
+        page_cache::bring_in(file, next..end).await?;
+        while next < end {
+            // At most a piece.
+            let rest = (end - next) as usize;
+            let send = || Ok(rustix::fs::sendfile(stream, file, Some(&mut next), rest)?);
             let taken = within(stall, stream.async_io(Interest::WRITABLE, send)).await?;
             if taken == 0 {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent"));
             }
             *sent += taken as u64;
         }
-        tokio::task::yield_now().await;
+        if next >= turn_end {
+            tokio::task::yield_now().await;
+            turn_end = next + TURN_BYTES;
+        }
     }
     Ok(())
 }

@@ -177,6 +177,20 @@ async fn a_machine_that_vanishes_makes_room_at_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_becomes_shorter_ends_the_connection_instead_of_being_padded() {
+    let depot = Depot::open(LARGE, Limits::default()).await;
+    let mut client = depot.client().await;
+    client.say(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", depot.path("installer.iso"))).await;
+    client.stream.readable().await.unwrap();
+    depot.cut_the_image(LARGE - 1000);
+    let mut read = Vec::new();
+    let _ = client.stream.read_to_end(&mut read).await;
+    let end = read.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert!(read.len() - end <= LARGE - 1000 && depot.truth.starts_with(&read[end..]));
+    assert!(!depot.seen.transfer().await.1.complete);
+}
+
+#[tokio::test]
 async fn other_machines_are_answered_while_one_loads() {
     let depot = Depot::open(LARGE, Limits::default()).await;
     let mut slow = depot.client().await;

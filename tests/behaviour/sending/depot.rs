@@ -132,6 +132,11 @@ impl Depot {
         Client::connect(self.address).await
     }
 
+    /// Damages the image.
+    pub(super) fn cut_the_image(&self, length: usize) {
+        fs::OpenOptions::new().write(true).open(&self.place).unwrap().set_len(length as u64).unwrap();
+    }
+
     /// Makes the kernel forget what it has of the image.
     pub(super) fn forget_the_image(&self) {
         let file = fs::File::open(&self.place).unwrap();
