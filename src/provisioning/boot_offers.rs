@@ -28,8 +28,12 @@ use crate::{
 /// The boot file field of a DHCP packet has 128 bytes, the last of them NUL (RFC 2131 §2).
 const LONGEST_BOOT_FILE: usize = 127;
 
-/// What iPXE 2.0 looks for beside its binary.
+/// What iPXE looks for beside its binary.
 const AUTOEXEC: &str = "autoexec.ipxe";
+
+/// How the script beside the binary ends where the real one cannot be had: like every other, with the disk and never with a bare `exit`.
+const AUTOEXEC_FAILED: &str = "echo Rackseed: the boot script could not be loaded. Booting the local disk in 10 seconds.\n\
+     sleep 10\nsanboot --no-describe --drive 0x80 || sanboot --no-describe --drive 0x81 || exit 1\n";
 
 /// What is loaded by a path.
 #[derive(Debug)]
@@ -141,11 +145,12 @@ impl BootOffers {
         })
     }
 
-    /// The script that iPXE 2.0 looks for beside its binary, before it asks DHCP; `None` where the machine is not armed.
+    /// The script that iPXE on UEFI looks for beside its binary, before it asks DHCP; `None` where the machine is not armed. 2.0 has the
+    /// firmware's address by then, 1.21.1+git20250501 has none (seen with OVMF's HTTP boot), so the script asks for one.
     pub fn autoexec(&self, mac: MacAddress, our: Ipv4Addr) -> Option<String> {
         let armed = self.armed(mac).ok()?;
         let url = self.urls.script(our, mac, Some(&armed.boot_token));
-        Some(format!("#!ipxe\nimgfree autoexec.ipxe ||\nchain --replace {url}\n"))
+        Some(format!("#!ipxe\nimgfree autoexec.ipxe ||\ndhcp ||\nchain --replace {url} ||\n{AUTOEXEC_FAILED}"))
     }
 
     /// What UEFI HTTP boot, and the iPXE that it started, load by the path of an offer: a boot file, or `autoexec.ipxe`.

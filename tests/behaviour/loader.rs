@@ -119,7 +119,7 @@ async fn the_script_beside_the_binary_is_there_for_an_armed_machine_alone_and_is
     let loaders = Loaders::start().await;
     let script = loaders.ask(Method::GET, "/loader/b/525400000001/autoexec.ipxe").await.text;
     let url = format!("http://{}/ipxe/52:54:00:00:00:01?b=", loaders.address);
-    assert!(script.starts_with("#!ipxe\nimgfree autoexec.ipxe ||\nchain --replace "), "{script}");
+    assert!(script.starts_with("#!ipxe\nimgfree autoexec.ipxe ||\ndhcp ||\nchain --replace "), "{script}");
     assert!(script.contains(&url) && script.ends_with('\n'), "{script}");
     for path in ["/loader/b/525400000099/autoexec.ipxe", "/loader/autoexec.ipxe"] {
         loaders.ask(Method::GET, path).await.problem(404);
