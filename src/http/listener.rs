@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{boot_connection, connection::Connection};
+use super::{boot_connection, connection::Connection, lossy_wire::harden};
 
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,7 @@ impl HttpListener {
 
     /// Serves what [`boot_router`](super::boot_router) answers: plain HTTP with files that leave from the page cache.
     pub fn sending_files(self) -> Self {
+        harden(&self.tcp);
         Self { sends_files: true, ..self }
     }
 

@@ -12,6 +12,7 @@ mod extract;
 mod guard;
 mod listener;
 mod live_events;
+mod lossy_wire;
 mod machine;
 mod metrics;
 mod openapi;
