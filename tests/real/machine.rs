@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     capture::dhcp_packets_from,
-    lab::Lab,
+    lab::{FAR, Lab, NEAR},
     program::{Program, read_log, run, wait_until},
 };
 
@@ -37,6 +37,8 @@ pub(crate) enum Firmware {
     Bios,
     /// OVMF with its own PXE, disk first and then network: with the network first it gives up on a server that is silent only after minutes.
     Uefi,
+    /// OVMF with nothing but its HTTP boot.
+    UefiHttp,
 }
 
 /// A machine. Its disk outlives its power.
@@ -47,6 +49,7 @@ pub(crate) struct Machine<'a> {
     /// Its MAC address.
     pub(crate) mac: String,
     firmware: Firmware,
+    card: &'static str,
     power: Option<Program>,
     power_ons: u32,
 }
@@ -54,12 +57,31 @@ pub(crate) struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// A machine with a blank disk that is off. `number` makes its addresses its own.
     pub(crate) fn new(lab: &'a Lab, name: &'static str, number: u8, firmware: Firmware) -> Self {
-        let machine =
-            Self { lab, name, mac: format!("52:54:00:77:00:{number:02x}"), firmware, power: None, power_ons: 0 };
+        let machine = Self {
+            lab,
+            name,
+            mac: format!("52:54:00:77:00:{number:02x}"),
+            firmware,
+            card: "virtio-net-pci",
+            power: None,
+            power_ons: 0,
+        };
         lab.add_port(name);
+        lab.plug(name, NEAR);
         File::create(machine.file("disk")).and_then(|file| file.set_len(DISK_BYTES)).expect("a disk");
         fs::copy(UEFI_VARIABLES, machine.file("uefi-variables")).expect("UEFI variables");
         machine
+    }
+
+    /// With another network card, by QEMU's name for it.
+    pub(crate) fn with_card(self, card: &'static str) -> Self {
+        Self { card, ..self }
+    }
+
+    /// Behind the relay.
+    pub(crate) fn far(self) -> Self {
+        self.lab.plug(self.name, FAR);
+        self
     }
 
     fn file(&self, kind: &str) -> PathBuf {
@@ -86,12 +108,17 @@ impl<'a> Machine<'a> {
         self.power_ons += 1;
         let (disk_index, card_index, option_rom) = match self.firmware {
             Firmware::Bios => (2, 1, ""),
-            Firmware::Uefi => (1, 2, ",romfile="),
+            Firmware::Uefi | Firmware::UefiHttp => (1, 2, ",romfile="),
         };
         let mut qemu = self.lab.in_lan("qemu-system-x86_64");
         qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-m", MEMORY, "-display", "none", "-monitor", "none"]);
         qemu.args(["-nodefaults", "-vga", "std", "-device", "virtio-rng-pci"]);
-        if self.firmware == Firmware::Uefi {
+        if self.firmware == Firmware::UefiHttp {
+            for family in ["IPv4", "IPv6"] {
+                qemu.args(["-fw_cfg", &format!("name=opt/org.tianocore/{family}PXESupport,string=n")]);
+            }
+        }
+        if self.firmware != Firmware::Bios {
             qemu.args(["-machine", "q35", "-drive", &format!("if=pflash,format=raw,readonly=on,file={UEFI_CODE}")]);
             qemu.args(["-drive", &format!("if=pflash,format=raw,file={}", self.file("uefi-variables").display())]);
         }
@@ -102,7 +129,7 @@ impl<'a> Machine<'a> {
         qemu.args(["-netdev", &format!("tap,id=net,ifname={},script=no,downscript=no,vnet_hdr=off", self.name)]);
         qemu.args([
             "-device",
-            &format!("virtio-net-pci,netdev=net,mac={},bootindex={card_index}{option_rom}", self.mac),
+            &format!("{},netdev=net,mac={},bootindex={card_index}{option_rom}", self.card, self.mac),
         ]);
         qemu.args(["-object", &format!("filter-dump,id=dump,netdev=net,maxlen=400,file={}", self.capture().display())]);
         self.power = Some(Program::start(&mut qemu, &self.file("qemu.log")));

@@ -3,6 +3,7 @@
 //!
 //! It needs root (namespaces, bridges) and the packages of `.ci/install-packages`. It never skips: where it cannot run it fails.
 
+mod breadth;
 mod capture;
 mod iso;
 mod lab;

@@ -124,16 +124,40 @@ impl<'a> Rackseed<'a> {
         self.post("/api/hosts", &body)["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Changes what was chosen for a host.
+    pub(crate) fn choose(&self, id: &str, options: &Value) {
+        let body = serde_json::json!({ "options": options }).to_string();
+        run(&mut self.curl(&[
+            &format!("/api/hosts/{id}"),
+            "--request",
+            "PATCH",
+            "--header",
+            "Content-Type: application/json",
+            "--data",
+            &body,
+        ]));
+    }
+
     /// Arms a host.
     pub(crate) fn rebuild(&self, id: &str, hostname: &str) {
         self.post(&format!("/api/hosts/{id}/rebuild"), &serde_json::json!({ "confirm": hostname }));
     }
 
-    /// Follows a host, telling every state, until it is `ready`; panics as soon as it cannot become that.
+    /// Follows a host until it is `ready`.
     pub(crate) fn wait_until_ready(&self, id: &str, machine: &mut Machine<'_>) -> Value {
+        self.follow(id, machine, "ready", |host| host["state"] == "ready" && host["operation"]["status"] == "succeeded")
+    }
+
+    /// Follows a host until its installer was given its answer.
+    pub(crate) fn wait_until_installing(&self, id: &str, machine: &mut Machine<'_>) {
+        self.follow(id, machine, "installing", |host| host["state"] == "installing");
+    }
+
+    /// Follows a host, telling every state, until it is there; panics as soon as it cannot come there.
+    fn follow(&self, id: &str, machine: &mut Machine<'_>, goal: &str, is_there: impl Fn(&Value) -> bool) -> Value {
         let mut last = String::new();
         let mut host = Value::Null;
-        let what = format!("{} to be ready", machine.name);
+        let what = format!("{} to be {goal}", machine.name);
         wait_until(REBUILD_LIMIT, &what, || {
             host = self.get(&format!("/api/hosts/{id}"));
             let operation = &host["operation"];
@@ -151,9 +175,15 @@ impl<'a> Rackseed<'a> {
             let is_stuck = host["state"] == "failed" || ["needs_attention", "failed", "cancelled"].contains(&status);
             assert!(!is_stuck, "{host:#}\n{}", read_log(&self.lab.folder.join("rackseed.log")));
             machine.check();
-            host["state"] == "ready" && status == "succeeded"
+            is_there(&host)
         });
         host
+    }
+
+    /// The lines of the daemon's log that name a machine.
+    pub(crate) fn log_of(&self, mac: &str) -> String {
+        let log = read_log(&self.lab.folder.join("rackseed.log"));
+        log.lines().filter(|line| line.contains(mac)).collect::<Vec<_>>().join("\n")
     }
 
     /// When a host came into a state, in seconds of the Unix epoch.
