@@ -58,6 +58,7 @@ fn check(hostname: &str, answer: &Value) -> String {
     let (template, release) = (text(answer, "template"), text(answer, "release"));
     let mut lines = vec![match problems.len() {
         0 => format!("the answer for {hostname} is good (template `{template}`, installer {release})"),
+        1 => format!("the answer for {hostname} has a problem (template `{template}`, installer {release})"),
         count => format!("the answer for {hostname} has {count} problems (template `{template}`, installer {release})"),
     }];
     lines.extend(problems.into_iter().map(|problem| format!("  problem  {problem}")));

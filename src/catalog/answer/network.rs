@@ -67,22 +67,24 @@ fn by_mac(mac: MacAddress, values: &AnswerValues) -> Table {
 /// Tries a filter on the cards that the machine reported, as the installer does: a card of which any key matches will do, and the first one
 /// is taken. What names of cards became when they were pinned is not known there, so only udev's own properties are looked at.
 fn check_filter(keys: &[(&str, &str)], cards: &[Nic], notes: &mut Notes) {
-    let cards: Vec<_> = cards.iter().filter(|card| !card.properties.is_empty()).collect();
-    let is_match = |card: &&&Nic| {
+    let is_match = |card: &&Nic| {
         keys.iter().any(|(key, glob)| card.properties.get(*key).is_some_and(|value| udev_glob::matches(glob, value)))
     };
-    let found: Vec<_> = cards.iter().filter(is_match).map(|card| card.mac.as_str()).collect();
-    if cards.is_empty() || found.len() == 1 {
-        return;
+    let spell =
+        |cards: &mut dyn Iterator<Item = &Nic>| cards.map(|card| card.mac.as_str()).collect::<Vec<_>>().join(", ");
+    // The first question of an installer tells addresses alone; a card of which no more is known may be the one.
+    let are_all_known = cards.iter().all(|card| !card.properties.is_empty());
+    match cards.iter().filter(is_match).count() {
+        0 if !cards.is_empty() && are_all_known => {
+            let known = spell(&mut cards.iter());
+            notes.problem(format!("network.filter matches none of the cards that the machine reported: {known}"));
+        }
+        0 | 1 => {}
+        _ => {
+            let found = spell(&mut cards.iter().filter(is_match));
+            notes.warning(format!("network.filter matches several cards ({found}), and the first by name is taken"));
+        }
     }
-    if found.is_empty() {
-        let known = cards.iter().map(|card| card.mac.as_str()).collect::<Vec<_>>().join(", ");
-        return notes.problem(format!("network.filter matches none of the cards that the machine reported: {known}"));
-    }
-    notes.warning(format!(
-        "network.filter matches several cards ({}), and the first by name is taken",
-        found.join(", ")
-    ));
 }
 
 /// Names of cards: the template's and, over them, the host's. A disabled pinning is left out: 9.2 pins all the same.

@@ -112,7 +112,7 @@ pub(crate) async fn check(
 ) -> Result<Json<AnswerCheckJson>, Problem> {
     let host = state.host(&id).await?;
     let (kind, release) = installed_from(&state, &host).await?;
-    let review = state.answers.review(&host, &kind, release).map_err(cannot)?;
+    let review = reviewed(&state, &host, &kind, release).await?;
     Ok(Json(AnswerCheckJson {
         host_id: host.id.to_string(),
         template: host.options.answer.template_of(&kind).to_string(),
@@ -150,7 +150,7 @@ pub(crate) async fn difference(
 /// Renders the preview of a host's answer, for the release that it would be installed from.
 pub(crate) async fn preview(state: &OperatorState, host: &Host) -> Result<AnswerPreviewJson, Problem> {
     let (kind, release) = installed_from(state, host).await?;
-    let review = state.answers.review(host, &kind, release).map_err(cannot)?;
+    let review = reviewed(state, host, &kind, release).await?;
     let AnswerReview { toml, problems, warnings, disks } = review;
     let Some(toml) = toml else {
         let problems = problems.iter().map(ToString::to_string).collect();
@@ -163,6 +163,21 @@ pub(crate) async fn preview(state: &OperatorState, host: &Host) -> Result<Answer
         disks,
         warnings: notes(&warnings),
     })
+}
+
+/// Reviews the answer, and says when the release is only assumed.
+async fn reviewed(
+    state: &OperatorState,
+    host: &Host,
+    kind: &ServerType,
+    release: InstallerRelease,
+) -> Result<AnswerReview, Problem> {
+    let mut review = state.answers.review(host, kind, release).map_err(cannot)?;
+    if state.image_for(host, kind).await?.is_none() {
+        let text = format!("there is no image to install from, so this is for the oldest installer, {release}");
+        review.warnings.insert(0, AnswerNote { place: None, text });
+    }
+    Ok(review)
 }
 
 /// What a host would be installed with: its server type, and the release of its image.

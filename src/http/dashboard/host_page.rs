@@ -147,14 +147,14 @@ pub(super) async fn show(
         since: Moment::new(host.state_since, now),
         doing: doing(&host, operation.as_ref()),
         hint: hint(state, &host).await?,
-        facts: facts(state, &host, disks, now),
+        facts: facts(state, &host, disks.clone(), now),
         operation: operation.as_ref().map(|view| OperationPart::new(view, now)),
         earlier: earlier.map(|view| OperationPart::new(view, now)).collect(),
         history: history.iter().map(|entry| HistoryRow::new(entry, now)).collect(),
         answer,
         answer_problem,
         may_rebuild: host.state.is_stable(),
-        rebuild: RebuildPart::new(state, &host, &history, now).await?,
+        rebuild: RebuildPart::new(state, &host, &history, disks, now).await?,
         power: PowerPart::new(state, &host).await?,
         fingerprint_to_confirm: operation.filter(waits_for_confirmation).and_then(|_| state.fingerprint_of(&host)),
         shell,
@@ -240,6 +240,7 @@ impl RebuildPart {
         state: &OperatorState,
         host: &Host,
         history: &[HistoryEntry],
+        disks: Option<String>,
         now: jiff::Timestamp,
     ) -> Result<Self, PageProblem> {
         let server_type = state.catalog.server_type(&host.server_type);
@@ -252,10 +253,9 @@ impl RebuildPart {
         };
         let images = state.images.images().await?;
         Ok(Self {
-            disk_rule: server_type.map_or_else(
-                || "unknown: its server type is gone".to_owned(),
-                |kind| host.options.answer.disk_rule(&kind),
-            ),
+            disk_rule: disks
+                .or_else(|| server_type.map(|kind| host.options.answer.disk_rule(&kind)))
+                .unwrap_or_else(|| "unknown: its server type is gone".to_owned()),
             mac: host.mac.to_string(),
             last_seen: last_seen(host, history, now),
             image: chosen

@@ -72,6 +72,12 @@ fn the_installers_own_dialect_files_are_read_by_the_releases_that_read_them() {
             other => panic!("an unknown dialect {other}"),
         }
     };
+    for (name, text) in installer_files("") {
+        let of = if name.starts_with("example-answer-8.2") { "8.2" } else { "9.2" };
+        if name.starts_with("example-answer") {
+            assert_eq!(check_dialect(&text, release(of)), Vec::<String>::new(), "{name}");
+        }
+    }
     for (name, text) in installer_files("dialect") {
         for release_text in ["8.2", "8.3", "8.4", "9.1", "9.2"] {
             let found = check_dialect(&text, release(release_text));

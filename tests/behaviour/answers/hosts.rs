@@ -88,6 +88,19 @@ async fn a_check_tells_every_problem_with_its_place_and_a_rebuild_is_refused_unt
 }
 
 #[tokio::test]
+async fn without_an_image_the_oldest_installer_is_assumed_and_that_is_said() {
+    let house = House::empty().await;
+    let host = house.register("pve-01", MAC).await;
+    for path in ["answer-check", "answer-preview"] {
+        let shown = house.get(&format!("/api/hosts/{host}/{path}")).await.json();
+        assert_eq!(shown["release"], "8.3");
+        assert!(shown["warnings"][0]["text"].as_str().unwrap().contains("no image to install from"), "{shown}");
+    }
+    let page = house.get(&format!("/hosts/{host}")).await.text;
+    assert!(page.contains("# there is no image to install from"), "{page}");
+}
+
+#[tokio::test]
 async fn a_difference_shows_what_has_changed_since_the_last_answer_and_no_secret() {
     let house = House::furnished().await;
     let host = house.register("pve-01", MAC).await;
@@ -158,6 +171,58 @@ async fn an_answer_is_toml_unless_the_installer_takes_json_alone() {
             assert_eq!(answer.json()["disk-setup"]["disk-list"], json!(["/dev/sda"]));
         }
     }
+}
+
+#[tokio::test]
+async fn the_disks_that_a_machine_reported_are_found_by_model_and_data_is_spared() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    let operation = house.rebuild(&host, "pve-01").await;
+    house.boot_machine(MAC, &operation).await;
+    let token = house.token(&operation, TokenPurpose::Answer).await;
+    assert_eq!(ask(&house, &token, "*/*").await.status, 200);
+    let disk = |path: &str, model: &str, serial: &str, is_boot_disk: bool| {
+        json!({
+            "size": 1, "is-bootdisk": is_boot_disk,
+            "udev-properties": { "DEVNAME": path, "ID_MODEL": model, "ID_SERIAL": format!("{model}_{serial}"), "ID_SERIAL_SHORT": serial },
+        })
+    };
+    let installed = format!("/api/hosts/{host}/installed?t={}", house.token(&operation, TokenPurpose::Installed).await);
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA root@pve-01";
+    let report = json!({
+        "fqdn": "pve-01.home.arpa", "ssh-public-host-keys": { "ed25519": key },
+        "disks": [disk("/dev/sda", "INTEL_SSD", "I1", true), disk("/dev/sdb", "INTEL_SSD", "I2", false), disk("/dev/sdc", "ST8000", "Z1", false)],
+    });
+    assert_eq!(Answer::of(house.installer().post(house.machine(&installed)).json(&report)).await.status, 200);
+    let check = async |disks: Value| {
+        assert_eq!(choose(&house, &host, json!({ "disks": disks })).await.status, 200);
+        house.get(&format!("/api/hosts/{host}/answer-check")).await.json()
+    };
+    let mirror =
+        check(json!({ "select": [{ "model": "INTEL SSD", "count": 2 }], "filesystem": "zfs", "raid": "raid1" })).await;
+    assert_eq!((&mirror["good"], &mirror["problems"]), (&json!(true), &json!([])));
+    assert_eq!(mirror["disks"], "/dev/sda (INTEL_SSD, serial I1), /dev/sdb (INTEL_SSD, serial I2)");
+    assert!(
+        mirror["warnings"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("/dev/sdb (INTEL_SSD, serial I2) did not hold the system")
+    );
+    let data = check(json!({ "data_disks": ["I2"] })).await;
+    assert!(
+        data["problems"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("1 of the machine's disks are like that where 2 is meant"),
+        "{data}"
+    );
+    let preview = async || {
+        house.get(&format!("/api/hosts/{host}/answer-preview")).await.json()["answer"].as_str().unwrap().to_owned()
+    };
+    check(json!({ "select": null, "filesystem": null, "raid": null })).await;
+    // The server type says /dev/sda; with three disks the name alone could become another one's.
+    assert!(preview().await.contains("ID_SERIAL = \"INTEL_SSD_I1\""));
+    assert_eq!(check(json!({ "select": [{ "serial": "Z1" }], "data_disks": ["z1"] })).await["good"], false);
 }
 
 #[tokio::test]

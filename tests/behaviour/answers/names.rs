@@ -101,6 +101,11 @@ fn a_filter_is_tried_on_the_cards_that_the_machine_reported() {
     assert!(refused.contains("network.filter matches none of the cards"), "{refused}");
     let several = review(&filtered("ID_NET_DRIVER = \"igb\""), &of_host).warnings;
     assert!(several[0].text.contains("matches several cards (52:54:00:12:34:56, 52:54:00:12:34:57)"), "{several:?}");
+    of_host.known_cards.push(card("52:54:00:12:34:58", &[]));
+    assert!(
+        render(&filtered("INTERFACE = \"eno3\""), &of_host).is_ok(),
+        "it may be the card of which only the address is known"
+    );
     // udev names no card by an address that is not burnt in.
     of_host.known_cards = vec![card("52:54:00:12:34:56", &[("INTERFACE", "usb0")])];
     assert!(render(&with_network(STATIC), &of_host).unwrap().contains("INTERFACE = \"usb0\""));
