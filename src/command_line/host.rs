@@ -39,7 +39,7 @@ pub(super) enum HostVerb {
         /// The host's name once more, as confirmation
         #[arg(long, value_name = "HOSTNAME")]
         confirm: String,
-        /// The image to install; default: that of the server type, else the newest
+        /// The image to install; else that of the host, of its server type, the default, or the newest
         #[arg(long, value_name = "IMAGE")]
         image: Option<String>,
     },
@@ -85,6 +85,7 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
         }
         HostVerb::Rebuild { host, confirm, image } => {
             let found = client.find_host(host).await?;
+            tell_plan(&client, &found, image.as_deref(), printer).await?;
             let body = json!({ "confirm": confirm, "image": image });
             let operation =
                 client.ask(Method::POST, &format!("/api/hosts/{}/rebuild", text(&found, "id")), Some(&body)).await?;
@@ -112,6 +113,25 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what will be installed, and what speaks against it.
+async fn tell_plan(client: &Client, host: &Value, image: Option<&str>, printer: &Printer) -> anyhow::Result<()> {
+    let query = image.map(|image| format!("?image={image}")).unwrap_or_default();
+    let plan = client.ask(Method::GET, &format!("/api/hosts/{}/rebuild-plan{query}", text(host, "id")), None).await?;
+    let image = &plan["image"];
+    printer.line(&format!(
+        "image {}: {} {}-{}, {}",
+        text(image, "id"),
+        text(image, "product_name"),
+        text(image, "release"),
+        text(image, "iso_release"),
+        text(&plan, "image_reason")
+    ));
+    for warning in plan["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        printer.line(&format!("warning: {warning}"));
+    }
+    Ok(())
 }
 
 /// Makes one merge patch of `path=value` words.

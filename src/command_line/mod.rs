@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod fetch;
 mod host;
 mod image;
 mod output;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 
 use super::SystemClock;
 use crate::{
     catalog::{CatalogFolders, FolderCatalog},
-    images::ImageFolder,
+    images::{ImageFolder, Intake},
     ports::{BootTrace, Clock, NoTrace},
     provisioning::{BootMemory, RememberingTrace},
     settings::Settings,
@@ -37,15 +38,30 @@ impl Adapters {
         };
         let catalog = FolderCatalog::open(folders, Arc::clone(&clock)).context("cannot make the catalog's folders")?;
         let images = Arc::new(ImageFolder::new(settings.data_folder.join("images"), store.clone()));
-        match images.clean_up() {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed what interrupted image additions had left"),
-            // Another process may be adding one at this moment.
-            Err(error) => tracing::warn!(%error, "left-overs of image additions were not removed"),
-        }
         let boot_memory = Arc::new(BootMemory::default());
         let trace = RememberingTrace { memory: boot_memory.clone(), clock: clock.clone(), next: Arc::new(NoTrace) };
         let (catalog, trace) = (Arc::new(catalog), Arc::new(trace));
         Ok(Self { store, key_file, catalog, images, clock, boot_memory, trace })
+    }
+
+    /// Removes what additions and removals of images left behind that were interrupted.
+    pub(super) async fn clean_up_images(&self) {
+        match self.images.clean_up().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed what interrupted additions and removals of images had left"),
+            // Another process may be adding one at this moment.
+            Err(error) => tracing::warn!(%error, "left-overs of image additions were not removed"),
+        }
+    }
+
+    /// Opens the door for new images, and goes on with those that a restart interrupted.
+    pub(super) fn intake(&self, stop: &CancellationToken) -> Intake {
+        let library = ImageFolder::clone(&self.images);
+        let intake = Intake::new(library, self.store.clone(), Arc::clone(&self.clock), stop.clone());
+        match intake.resume() {
+            0 => {}
+            count => tracing::info!(count, "going on with additions of images"),
+        }
+        intake
     }
 }

@@ -38,6 +38,7 @@ impl Daemon {
     /// Starts a daemon; when this returns it serves.
     pub async fn start(settings: Settings) -> anyhow::Result<RunningDaemon> {
         let adapters = Adapters::open(&settings)?;
+        adapters.clean_up_images().await;
         let (certificate, tls) = own_certificate(&settings.data_folder)?;
         let listeners = Listeners::bind(&settings, tls).await?;
         let operator_address = listeners.operator.address()?;
@@ -161,6 +162,8 @@ fn operator_state(
         feed: adapters.store.clone(),
         catalog: adapters.catalog.clone(),
         images: adapters.images.clone(),
+        image_keeper: adapters.images.clone(),
+        intake: Arc::new(adapters.intake(stop)),
         ssh_keys: Arc::new(Ssh),
         clock: Arc::clone(&adapters.clock),
         enrolment: Arc::clone(&desks.enrolment),

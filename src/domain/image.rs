@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::ImageId;
 
+/// The product that hosts are rebuilt with, as `PRODUCT` of `.cd-info` says it.
+pub const REBUILD_PRODUCT: &str = "pve";
+
 /// The version of the installer on an image, which decides the dialect of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InstallerRelease {
@@ -58,6 +61,78 @@ pub struct Image {
     pub settings_size_bytes: u64,
     /// When it was added.
     pub added_at: Timestamp,
+    /// Whether an operator made it the default.
+    pub is_default: bool,
+    /// What its files were when it was added; absent for images that an earlier version took in.
+    pub files: Option<ImageFiles>,
+}
+
+/// What the files of an image were when it was added: whatever differs now is damage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFiles {
+    /// The kernel.
+    pub kernel: FileRecord,
+    /// The initial RAM disk.
+    pub initrd: FileRecord,
+    /// The PXE copy of the ISO.
+    pub installer_iso: FileRecord,
+    /// What the initial RAM disk unpacks to, in bytes.
+    pub initrd_unpacked_bytes: u64,
+}
+
+/// What one file was when its image was added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Its size.
+    pub size_bytes: u64,
+    /// SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// When it was last written to.
+    pub modified_at: Timestamp,
+}
+
+impl ImageFiles {
+    /// The record of a part.
+    pub fn of(&self, part: ImagePart) -> &FileRecord {
+        match part {
+            ImagePart::Kernel => &self.kernel,
+            ImagePart::Initrd => &self.initrd,
+            ImagePart::InstallerIso => &self.installer_iso,
+        }
+    }
+
+    /// The record of a part, to be brought up to date.
+    pub fn of_mut(&mut self, part: ImagePart) -> &mut FileRecord {
+        match part {
+            ImagePart::Kernel => &mut self.kernel,
+            ImagePart::Initrd => &mut self.initrd,
+            ImagePart::InstallerIso => &mut self.installer_iso,
+        }
+    }
+}
+
+impl Image {
+    /// Its name for a person: `Proxmox VE 9.2-1`.
+    pub fn title(&self) -> String {
+        format!("{} {}-{}", self.product_name, self.release, self.iso_release)
+    }
+
+    /// Why no host can be rebuilt with it, in one sentence; `None` when hosts can be. Such an image is kept and listed all the same.
+    pub fn unfit_for_rebuild(&self) -> Option<String> {
+        if self.product != REBUILD_PRODUCT {
+            return Some(format!(
+                "{} installs {}, which cannot be a member of a Proxmox VE cluster, and a rebuild ends there; boot it by other means",
+                self.id, self.product_name
+            ));
+        }
+        (self.release < OLDEST_INSTALLER).then(|| {
+            format!(
+                "{} has the installer of {} {}; {OLDEST_INSTALLER} or newer is needed, because older installers know neither the \
+                 post-installation webhook (which reports the SSH host key) nor first-boot scripts",
+                self.id, self.product_name, self.release
+            )
+        })
+    }
 }
 
 /// The files of an image that a booting machine loads.

@@ -9,7 +9,10 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::domain::identity::{HostId, OperationId};
+use crate::domain::{
+    identity::{HostId, ImageId, OperationId},
+    image_addition::AdditionId,
+};
 
 /// A whole body within its route's limit.
 pub(super) struct WholeBody(pub(super) Bytes);
@@ -100,6 +103,29 @@ impl<S: Send + Sync> FromRequestParts<S> for OperationPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_id(parts, state).await;
         id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no operation has this id"))
+    }
+}
+
+/// The image of a path.
+pub(super) struct ImagePath(pub(super) ImageId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ImagePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no image has this id"))
+    }
+}
+
+/// The addition of a path.
+pub(super) struct AdditionPath(pub(super) AdditionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for AdditionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = path_id(parts, state).await;
+        id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no addition has this id"))
     }
 }
 

@@ -50,8 +50,10 @@ fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(
     if header_text(headers, &SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
         return Err(forbidden("a page of another site may not change anything here".to_owned()));
     }
-    // DELETE needs no body; browsers ask before they send one from another site, and are refused above.
-    if request.method() == Method::POST && request.uri().path().starts_with("/api/") && !is_json(headers) {
+    // DELETE needs no body; browsers ask before they send one from another site, and are refused above. So they do before a file.
+    let path = request.uri().path();
+    let is_expected = is_json(headers) || (path == "/api/images" && is_file(headers));
+    if request.method() == Method::POST && path.starts_with("/api/") && !is_expected {
         let detail = "send JSON, with the header `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
@@ -67,8 +69,16 @@ fn is_safe(method: &Method) -> bool {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
+    is_kind(headers, "application/json")
+}
+
+fn is_file(headers: &HeaderMap) -> bool {
+    is_kind(headers, "application/octet-stream")
+}
+
+fn is_kind(headers: &HeaderMap, wanted: &str) -> bool {
     let kind = header_text(headers, &header::CONTENT_TYPE).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
 }
 
 /// Whether a `Host` is a name of this listener: loopback's, or the address on which the connection

@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{answers, hosts, network, power, views},
+    api::{answers, hosts, image_views, images, network, power, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -96,6 +96,7 @@ fn content(body: Body) -> Option<Value> {
             ("application/x-www-form-urlencoded", json!({ "type": "object", "properties": properties }))
         }
         Body::Text(media) => (media, json!({ "type": "string" })),
+        Body::Stream => ("application/octet-stream", json!({ "type": "string", "format": "binary" })),
     };
     Some(json!({ media: { "schema": schema } }))
 }
@@ -106,7 +107,12 @@ fn schemas() -> Map<String, Value> {
     add::<views::HistoryJson>(&mut schemas);
     add::<views::OperationJson>(&mut schemas);
     add::<views::StepJson>(&mut schemas);
-    add::<views::ImageJson>(&mut schemas);
+    add::<image_views::ImagesJson>(&mut schemas);
+    add::<image_views::ImageJson>(&mut schemas);
+    add::<image_views::AdditionJson>(&mut schemas);
+    add::<image_views::RebuildPlanJson>(&mut schemas);
+    add::<images::NewImageJson>(&mut schemas);
+    add::<images::NewUploadJson>(&mut schemas);
     add::<views::CatalogJson>(&mut schemas);
     add::<views::CatalogProblemJson>(&mut schemas);
     add::<network::NetworkJson>(&mut schemas);

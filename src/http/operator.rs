@@ -12,13 +12,14 @@ use crate::{
     domain::{
         host::Host,
         identity::{HostId, ImageId},
-        image::Image,
+        image_choice::{ImageChoice, NoImage, Wishes, choose_image},
+        image_use::{ImageUse, server_types_with},
         server_type::ServerType,
     },
     operations::{OperationDesk, OperationView, RebuildDesk},
     ports::{
-        Catalog, Clock, HostLedger, ImageLibrary, LedgerError, LiveFeed, NetworkView, OperationJournal, RebuildLedger,
-        Secrets, SecretsError, SshKeys,
+        Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError, LiveFeed,
+        NetworkView, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
     },
     provisioning::{AnswerDesk, Enrolment, PowerDesk},
 };
@@ -38,6 +39,10 @@ pub struct OperatorState {
     pub catalog: Arc<dyn Catalog>,
     /// Images.
     pub images: Arc<dyn ImageLibrary>,
+    /// Removes and prefers images.
+    pub image_keeper: Arc<dyn ImageKeeper>,
+    /// Takes images in.
+    pub intake: Arc<dyn ImageIntake>,
     /// Spells fingerprints of host keys.
     pub ssh_keys: Arc<dyn SshKeys>,
     /// Time.
@@ -110,13 +115,39 @@ impl OperatorState {
         self.ssh_keys.fingerprint(host.ssh_host_key.as_deref()?).ok()
     }
 
-    /// The image that a host would be installed from: its own, that of its server type, else the newest.
-    pub(super) async fn image_for(&self, host: &Host, server_type: &ServerType) -> Result<Option<Image>, LedgerError> {
-        let images = self.images.images().await?;
-        let wanted = host.options.image.as_ref().map(ImageId::as_str).or(server_type.image.as_deref());
-        Ok(match wanted {
-            Some(wanted) => images.into_iter().find(|image| image.id.as_str() == wanted),
-            None => images.into_iter().next(),
-        })
+    /// The image that a host would be installed from, and why; or why there is none.
+    pub(super) async fn image_for(
+        &self,
+        host: &Host,
+        server_type: &ServerType,
+    ) -> Result<Result<ImageChoice, NoImage>, LedgerError> {
+        let wishes =
+            Wishes { asked: None, host: host.options.image.as_ref(), server_type: server_type.image.as_deref() };
+        Ok(choose_image(&self.images.images().await?, wishes))
+    }
+
+    /// Refuses the choice of an image that is not there, or that no host can be rebuilt with.
+    pub(super) async fn usable_image(&self, name: &str) -> Result<(), Problem> {
+        let wishes = Wishes { asked: Some(name), ..Wishes::default() };
+        match choose_image(&self.images.images().await?, wishes) {
+            Ok(_) => Ok(()),
+            Err(missing) => Err(Problem::fields(&[("image", missing.to_string())])),
+        }
+    }
+
+    /// Every use of an image, of hosts and of server types.
+    pub(super) async fn image_uses(&self) -> Result<Vec<(ImageId, ImageUse)>, LedgerError> {
+        let mut uses = self.image_keeper.uses().await?;
+        let server_types = self.catalog.server_types();
+        for image in self.images.images().await? {
+            uses.extend(server_types_with(&image.id, &server_types).into_iter().map(|user| (image.id.clone(), user)));
+        }
+        Ok(uses)
+    }
+
+    /// Removes an image unless somebody uses it.
+    pub(super) async fn remove_image(&self, id: &ImageId) -> Result<(), ImageRefusal> {
+        let others = server_types_with(id, &self.catalog.server_types());
+        self.image_keeper.remove(id, &others, self.clock.now()).await
     }
 }

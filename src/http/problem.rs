@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     operations::{OperationRefusal, RebuildRefusal},
-    ports::{ImageLibraryError, LedgerError, PowerError, RegisterError},
+    ports::{ImageLibraryError, ImageRefusal, IntakeRefusal, LedgerError, PowerError, RegisterError},
     provisioning::{EnrolmentError, PowerRefusal, Refusal},
 };
 
@@ -176,6 +176,43 @@ impl From<OperationRefusal> for Problem {
             OperationRefusal::Ledger(error) => return error.into(),
         };
         Self::new(status, detail)
+    }
+}
+
+impl From<ImageRefusal> for Problem {
+    fn from(refusal: ImageRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            ImageRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            ImageRefusal::InUse { users, .. } => {
+                let users = users.iter().map(|user| Value::from(user.to_string())).collect();
+                Self::new(StatusCode::CONFLICT, detail).with("users", users)
+            }
+            ImageRefusal::Busy => Self::new(StatusCode::CONFLICT, detail),
+            ImageRefusal::Unfit(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            ImageRefusal::Folder(_) => Self::internal(detail),
+            ImageRefusal::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<IntakeRefusal> for Problem {
+    fn from(refusal: IntakeRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            IntakeRefusal::Invalid { field, .. } => Self::fields(&[(field, detail)]),
+            IntakeRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            IntakeRefusal::WrongOffset { offset } => {
+                Self::new(StatusCode::CONFLICT, detail).with("offset", offset.into())
+            }
+            IntakeRefusal::BrokenOff { offset, .. } => {
+                Self::new(StatusCode::BAD_REQUEST, detail).with("offset", offset.into())
+            }
+            IntakeRefusal::NotNow(_) | IntakeRefusal::TooMany(_) => Self::new(StatusCode::CONFLICT, detail),
+            IntakeRefusal::NoRoom(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, detail),
+            IntakeRefusal::Folder(_) => Self::internal(detail),
+            IntakeRefusal::Ledger(error) => error.into(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every route on one page: the routers, the OpenAPI document and the README's list are made of these tables.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{answers, catalog, hosts, network, operations, power},
+    api::{answers, catalog, hosts, images, network, operations, power},
     boot,
     dashboard::{assets, forms, pages},
     live_events, machine, metrics, openapi,
@@ -104,6 +104,8 @@ pub(super) enum Body {
     Form(&'static [&'static str]),
     /// Anything else, by its media type.
     Text(&'static str),
+    /// A whole file as it arrives: without a limit here, and without one on the time that it takes; who takes it has his own.
+    Stream,
 }
 
 impl<S: Clone + Send + Sync + 'static> Row<S> {
@@ -202,7 +204,24 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("try the failed step of a parked operation again"),
     Row::post("/api/operations/{id}/cancel", Body::Nothing, (200, Body::Json("Operation")), || post(operations::cancel))
         .says("end an operation"),
-    Row::get("/api/images", Body::List("Image"), || get(catalog::images)).says("list the installer images"),
+    Row::get("/api/hosts/{id}/rebuild-plan", Body::Json("RebuildPlan"), || get(images::rebuild_plan)).asking(&["image"])
+        .says("what a rebuild would install and why, and what speaks against it"),
+    Row::get("/api/images", Body::Json("Images"), || get(images::list)).says("list the installer images, and those on their way"),
+    Row::post("/api/images", Body::Stream, (202, Body::Json("ImageAddition")), || post(images::add)).asking(&["name", "sha256"])
+        .says("add an image: from the URL in a NewImage as JSON, else the body is the ISO"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/images/{id}", || delete(images::remove)) }
+        .says("remove an image that nobody uses"),
+    Row::post("/api/images/{id}/default", Body::Nothing, (200, Body::Json("Image")), || post(images::make_default))
+        .says("install this image where nothing else was chosen"),
+    Row::get("/api/images/additions/{id}", Body::Json("ImageAddition"), || get(images::addition)).says("an image on its way"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/images/additions/{id}", || delete(images::cancel)) }
+        .says("give an addition up, or forget one that has ended"),
+    Row::post("/api/images/uploads", Body::Json("NewUpload"), (201, Body::Json("ImageAddition")), || post(images::begin_upload))
+        .says("begin an upload in parts"),
+    Row::get("/api/images/uploads/{id}", Body::Json("ImageAddition"), || get(images::upload_offset))
+        .says("where an upload goes on: the header `Upload-Offset`; also HEAD"),
+    Row { takes: Body::Stream, gives: (200, Body::Json("ImageAddition")), ..Row::new("PATCH", "/api/images/uploads/{id}", || patch(images::upload)) }
+        .says("the next part of an upload, from the byte in `Upload-Offset`"),
     Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
         .says("what the catalog's folders hold, and what is wrong with them"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
@@ -231,12 +250,14 @@ async fn alive() -> &'static str {
 
 /// Makes the router of a table.
 pub(super) fn router<S: Clone + Send + Sync + 'static>(rows: &[Row<S>]) -> Router<S> {
+    let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT);
     rows.iter().fold(Router::new(), |router, row| {
         let limit = match row.takes {
+            Body::Stream => return router.route(row.path, (row.handler)().layer(DefaultBodyLimit::disable())),
             Body::Report(limit) => limit,
             Body::Nothing | Body::Json(_) | Body::List(_) | Body::Form(_) | Body::Text(_) => LARGE_BODY,
         };
-        router.route(row.path, (row.handler)().layer(DefaultBodyLimit::max(limit)))
+        router.route(row.path, (row.handler)().layer::<_, Infallible>(DefaultBodyLimit::max(limit)).layer(timeout))
     })
 }
 
@@ -267,7 +288,6 @@ pub(super) fn finish(router: Router, audience: Audience, requests: Arc<RequestCo
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::REFERRER_POLICY, "same-origin"))
         .layer(set(header::CACHE_CONTROL, "no-store"))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT))
         .layer(CatchPanicLayer::custom(panicked));
     let router = if audience == Audience::Operator { router } else { with_fallbacks(router) };
     router.layer(layers)

@@ -15,8 +15,8 @@ use crate::domain::image::Image;
 
 /// How much is hashed between two reports.
 const HASH_CHUNK_BYTES: usize = 4 << 20;
-/// How much disk an addition needs, as a multiple of its file: the copy, kernel and initrd, and a margin for the rest of the system.
-const SPACE_FACTOR: u64 = 2;
+/// What a full disk would take with it (the database beside the library) keeps at least this much when an image is added.
+const SPACE_MARGIN_BYTES: u64 = 64 << 20;
 
 /// How far an addition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +49,26 @@ impl ImageFolder {
         now: Timestamp,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Image, AddError> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.add_as(name, file, expected_sha256, now, progress).await
+    }
+
+    /// The same, with another name than that under which the file lies there.
+    pub(super) async fn add_as(
+        &self,
+        name: String,
+        file: &Path,
+        expected_sha256: Option<&str>,
+        now: Timestamp,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Image, AddError> {
         let expected = expected_sha256.map(read_checksum).transpose()?;
         let unreadable = |source| AddError::UnreadableSource { path: file.to_owned(), source };
         let path = file.canonicalize().map_err(unreadable)?;
         let opened = File::open(&path).map_err(unreadable)?;
         let stamp = Stamp::of(&opened).map_err(unreadable)?;
         let turn = Turn::take(&self.folder)?;
-        turn.remove_leftovers(&self.folder)?;
+        self.remove_leftovers(&turn).await?;
         let volume_uuid = pxe_copy::read_volume_uuid(&opened)?;
         self.check_space(stamp.length)?;
         let sha256 = hash(&opened, stamp.length, progress).await.map_err(unreadable)?;
@@ -65,25 +78,34 @@ impl ImageFolder {
         if let Some(image) = self.ledger.list().await?.into_iter().find(|image| image.source_sha256 == sha256) {
             return if self.is_whole(&image) { Ok(image) } else { Err(AddError::Damaged(image.id.to_string())) };
         }
-        let source = Source { path, sha256, volume_uuid };
+        let source = Source { path, name, sha256, volume_uuid };
         let (partial, image) = ingest::prepare(&self.xorriso, &self.folder, &source, now, progress).await?;
         if Stamp::of(&opened).map_err(unreadable)? != stamp {
             return Err(AddError::SourceChanged(file.to_owned()));
         }
-        progress(Progress::Finishing);
         self.settle(partial, &image).await?;
         drop(turn);
         Ok(image)
     }
 
     fn check_space(&self, source_bytes: u64) -> Result<(), AddError> {
+        self.require_space(space_for(source_bytes))
+    }
+
+    /// Refuses what the disk has no room for, before anything is written.
+    pub(super) fn require_space(&self, needed: u64) -> Result<(), AddError> {
         let free = (self.free_space)(&self.folder).map_err(AddError::folder("asking for the free disk space"))?;
-        let needed = source_bytes.saturating_mul(SPACE_FACTOR);
         if free < needed {
             return Err(AddError::NotEnoughSpace { folder: self.folder.clone(), needed, free });
         }
         Ok(())
     }
+}
+
+/// How much disk an image of a source of this size needs while it is made: its copy, and kernel and initrd, which the copy no longer has.
+/// They are as large as the source together; a quarter more is for what `xorriso` adds.
+pub(super) fn space_for(source_bytes: u64) -> u64 {
+    source_bytes.saturating_add(source_bytes / 4).saturating_add(SPACE_MARGIN_BYTES)
 }
 
 /// What tells that a file was written to.
@@ -103,7 +125,7 @@ impl Stamp {
     }
 }
 
-fn read_checksum(text: &str) -> Result<String, AddError> {
+pub(super) fn read_checksum(text: &str) -> Result<String, AddError> {
     let digits = text.trim().to_ascii_lowercase();
     if digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Ok(digits);

@@ -2,10 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use crate::{
-    domain::image::{InstallerRelease, OLDEST_INSTALLER},
-    ports::LedgerError,
-};
+use crate::ports::LedgerError;
 
 /// Why an image was not added; in each case the library is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -48,15 +45,6 @@ pub enum AddError {
     /// The source is not an installer ISO of Proxmox.
     #[error("this is not an installer ISO of Proxmox: {0}")]
     NotAnInstaller(String),
-    /// The source is an installer of another product.
-    #[error("this is an installer of {0}; so far only Proxmox VE can be installed")]
-    OtherProduct(String),
-    /// The installer is too old for rebuilds.
-    #[error(
-        "this is the installer of Proxmox VE {0}; {OLDEST_INSTALLER} or newer is needed, because older installers know neither the \
-         post-installation webhook (which reports the SSH host key) nor first-boot scripts"
-    )]
-    TooOld(InstallerRelease),
     /// The installer cannot install without a person.
     #[error("this ISO has no `/auto-installer-capable`: its installer cannot run without a person")]
     NotAutomatic,

@@ -13,8 +13,6 @@ pub(super) struct CdInfo {
     pub(super) iso_release: String,
 }
 
-/// The only product that can be rebuilt so far.
-const PRODUCT: &str = "pve";
 /// The longest part of a version that fits into an image's id.
 const MAX_WORD_LENGTH: usize = 16;
 
@@ -42,17 +40,6 @@ impl CdInfo {
         let product_name = value("PRODUCTLONG").unwrap_or_else(|_| product.clone());
         Ok(Self { product, product_name, release, iso_release })
     }
-
-    /// Whether rebuilds can use it.
-    pub(super) fn check(&self) -> Result<(), AddError> {
-        if self.product != PRODUCT {
-            return Err(AddError::OtherProduct(self.product_name.clone()));
-        }
-        if self.release < crate::domain::image::OLDEST_INSTALLER {
-            return Err(AddError::TooOld(self.release));
-        }
-        Ok(())
-    }
 }
 
 fn unquote(value: &str) -> String {
@@ -76,7 +63,6 @@ mod tests {
         let info = CdInfo::parse(REAL).unwrap();
         assert_eq!((info.product.as_str(), info.product_name.as_str()), ("pve", "Proxmox VE"));
         assert_eq!((info.release, info.iso_release.as_str()), (InstallerRelease { major: 9, minor: 2 }, "1"));
-        assert!(info.check().is_ok());
     }
 
     #[test]

@@ -13,9 +13,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     AddError,
+    records::difference,
     served::{Patch, view},
     settings_room::fill_room,
-    staging::{Partial, Turn},
+    staging::Partial,
     xorriso::Xorriso,
 };
 use crate::{
@@ -28,23 +29,6 @@ use crate::{
 
 /// Tells how many bytes are free for us on the disk of a folder.
 type FreeSpace = Arc<dyn Fn(&Path) -> io::Result<u64> + Send + Sync>;
-
-/// Why an image was not removed.
-#[derive(Debug, thiserror::Error)]
-pub enum RemoveError {
-    /// There is no such image.
-    #[error("there is no image `{0}`; `rackseed image list` shows what there is")]
-    Unknown(ImageId),
-    /// A rebuild that has not ended needs it.
-    #[error("the image `{0}` belongs to a rebuild that has not ended; wait for it, or cancel it")]
-    InUse(ImageId),
-    /// The library cannot be changed now, or its folder cannot be written.
-    #[error(transparent)]
-    Library(#[from] AddError),
-    /// The ledger failed.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
 
 /// The library: one folder for each image, one row for each folder.
 #[derive(Clone)]
@@ -78,34 +62,6 @@ impl ImageFolder {
         self
     }
 
-    /// Removes what interrupted additions and removals left behind, unless one goes on right now. Returns how many there were.
-    pub fn clean_up(&self) -> Result<usize, AddError> {
-        match Turn::take(&self.folder) {
-            Ok(turn) => turn.remove_leftovers(&self.folder),
-            Err(AddError::Busy) => Ok(0),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Removes an image, row and files; `in_use` tells whether a rebuild that has not ended needs it. A download that still runs is
-    /// not disturbed: its file stays open.
-    pub async fn remove(&self, id: &ImageId, in_use: bool) -> Result<(), RemoveError> {
-        if self.ledger.get(id).await?.is_none() {
-            return Err(RemoveError::Unknown(id.clone()));
-        }
-        if in_use {
-            return Err(RemoveError::InUse(id.clone()));
-        }
-        let turn = Turn::take(&self.folder)?;
-        turn.remove_leftovers(&self.folder)?;
-        // Files first: a row without files is told as damaged and can be removed again, files without a row would be forgotten.
-        let removed = self.take_out(id).map_err(AddError::folder("removing the image's folder"))?;
-        self.ledger.remove(id).await?;
-        drop(removed);
-        drop(turn);
-        Ok(())
-    }
-
     /// Gives a prepared folder its place and writes its row.
     pub(super) async fn settle(&self, partial: Partial, image: &Image) -> Result<(), AddError> {
         if self.ledger.get(&image.id).await?.is_some() {
@@ -133,7 +89,7 @@ impl ImageFolder {
         ImagePart::ALL.iter().all(|part| self.open_part(image, *part).is_ok())
     }
 
-    fn take_out(&self, id: &ImageId) -> io::Result<Option<Partial>> {
+    pub(super) fn take_out(&self, id: &ImageId) -> io::Result<Option<Partial>> {
         match Partial::take_out(&self.folder, &self.place(id)) {
             Ok(taken) => Ok(Some(taken)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -141,26 +97,28 @@ impl ImageFolder {
         }
     }
 
-    fn place(&self, id: &ImageId) -> PathBuf {
+    pub(super) fn place(&self, id: &ImageId) -> PathBuf {
         self.folder.join(id.as_str())
     }
 
-    /// Opens a file of an image. Returns it with its length.
+    /// Opens a file of an image, which must look as it did when the image was added. Returns it with its length.
     fn open_part(&self, image: &Image, part: ImagePart) -> Result<(File, u64), ImageLibraryError> {
         let name = part.file_name();
         let damaged = |reason: String| ImageLibraryError::Damaged { image: image.id.clone(), reason };
         let opened = File::open(self.place(&image.id).join(name))
-            .and_then(|file| file.metadata().map(|metadata| (metadata.len(), file)));
-        let (length, file) = opened.map_err(|error| damaged(format!("{name} cannot be opened: {error}")))?;
-        let expected = match part {
-            ImagePart::InstallerIso => length == image.iso_size_bytes,
-            ImagePart::Kernel => length > 0,
-            ImagePart::Initrd => length > 0 && length.is_multiple_of(4),
+            .and_then(|file| file.metadata().map(|metadata| (metadata, file)));
+        let (metadata, file) = opened.map_err(|error| damaged(format!("{name} cannot be opened: {error}")))?;
+        let length = metadata.len();
+        let difference = match (&image.files, part) {
+            (Some(files), part) => difference(files.of(part), &metadata),
+            (None, ImagePart::InstallerIso) if length != image.iso_size_bytes => Some("has another size".to_owned()),
+            (None, _) if length == 0 => Some("is empty".to_owned()),
+            (None, _) => None,
         };
-        if !expected {
-            return Err(damaged(format!("{name} has another size than when it was added")));
+        match difference {
+            Some(difference) => Err(damaged(format!("{name} {difference}"))),
+            None => Ok((file, length)),
         }
-        Ok((file, length))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Makes the folder of an image from a source whose checksum is right.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use super::{
     AddError, Progress,
     cd_info::CdInfo,
-    pxe_copy::{extract, find_settings, pad_initrd, read_contents, read_volume_uuid, write_copy},
+    initrd,
+    pxe_copy::{extract, find_settings, read_contents, read_volume_uuid, write_copy},
+    records::record,
     settings_room::{ROOM_BYTES, placeholder},
     staging::Partial,
     xorriso::Xorriso,
@@ -32,6 +34,7 @@ const ID_DIGITS: usize = 8;
 /// The file that is added.
 pub(super) struct Source {
     pub(super) path: PathBuf,
+    pub(super) name: String,
     pub(super) sha256: String,
     pub(super) volume_uuid: Option<String>,
 }
@@ -48,31 +51,44 @@ pub(super) async fn prepare(
     let partial = Partial::create(library).map_err(AddError::folder("making a folder for the image"))?;
     let info = recognise(xorriso, source, &partial).await?;
     progress(Progress::Extracting);
-    let initrd = partial.file(ImagePart::Initrd.file_name());
+    let initrd_file = partial.file(ImagePart::Initrd.file_name());
     let kernel = partial.file(ImagePart::Kernel.file_name());
-    extract(xorriso, &source.path, &[(KERNEL, &kernel), (INITRD, &initrd)]).await?;
-    pad_initrd(&initrd).map_err(AddError::folder("padding the initrd"))?;
+    extract(xorriso, &source.path, &[(KERNEL, &kernel), (INITRD, &initrd_file)]).await?;
+    let initrd_unpacked_bytes = tokio::task::spawn_blocking(move || {
+        let unpacked = initrd::unpacked_bytes(&initrd_file)?;
+        initrd::pad(&initrd_file).map(|()| unpacked)
+    })
+    .await
+    .unwrap_or_else(|error| Err(io::Error::other(error)))
+    .map_err(AddError::folder("measuring and padding the initrd"))?;
     progress(Progress::WritingCopy);
     let copy = partial.file(ImagePart::InstallerIso.file_name());
     let settings_offset_bytes = make_copy(xorriso, source, &partial, &copy).await?;
-    let iso_size_bytes = fs::metadata(&copy).map_err(AddError::folder("measuring the PXE copy"))?.len();
+    progress(Progress::Finishing);
+    let folder = partial.path().to_owned();
+    let files = tokio::task::spawn_blocking(move || record(&folder, initrd_unpacked_bytes))
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+        .map_err(AddError::folder("recording what was made"))?;
     let image = Image {
         id: image_id(&info, &source.sha256)?,
         product: info.product,
         product_name: info.product_name,
         release: info.release,
         iso_release: info.iso_release,
-        source_name: source.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        source_name: source.name.clone(),
         source_sha256: source.sha256.clone(),
-        iso_size_bytes,
+        iso_size_bytes: files.installer_iso.size_bytes,
         settings_offset_bytes,
         settings_size_bytes: ROOM_BYTES as u64,
         added_at: now,
+        is_default: false,
+        files: Some(files),
     };
     Ok((partial, image))
 }
 
-/// Reads what the ISO is, and refuses what cannot be used with the reason; its release comes first, because that is what people know.
+/// Reads what the ISO is, and refuses what no machine could boot or install without a person.
 async fn recognise(xorriso: &Xorriso, source: &Source, partial: &Partial) -> Result<CdInfo, AddError> {
     let contents = read_contents(xorriso, &source.path).await?;
     let missing = |path: &str| AddError::NotAnInstaller(format!("it has no `{path}`"));
@@ -85,7 +101,6 @@ async fn recognise(xorriso: &Xorriso, source: &Source, partial: &Partial) -> Res
         .and_then(|text| fs::remove_file(&text_file).map(|()| text))
         .map_err(AddError::folder("reading `/.cd-info`"))?;
     let info = CdInfo::parse(&String::from_utf8_lossy(&text))?;
-    info.check()?;
     if !contents.contains(AUTOMATIC) {
         return Err(AddError::NotAutomatic);
     }

@@ -5,15 +5,22 @@
 //! copy to every rebuild with other settings in that room: a private ISO that costs neither disk nor time.
 //!
 //! What lies in the library never changes: folders are made under another name and renamed into place when they are complete and on
-//! disk, and the row in the ledger comes last. Whatever is interrupted leaves only a `.partial-` folder, which the next `add` or
-//! [`ImageFolder::clean_up`] removes.
+//! disk, and the row in the ledger comes last; a removal takes the row first. Whatever is interrupted leaves only a `.partial-` folder or a
+//! folder without a row, which the next `add` or [`ImageFolder::clean_up`] removes.
+//!
+//! [`Intake`] takes files in from URLs and uploads while the daemon runs; what it has of them lies in `.incoming/`, and goes on after a
+//! restart.
 
 mod add;
 mod add_error;
 mod cd_info;
 mod folder;
 mod ingest;
+mod initrd;
+mod intake;
+mod keeper;
 mod pxe_copy;
+mod records;
 mod served;
 mod settings_room;
 mod staging;
@@ -21,5 +28,6 @@ mod xorriso;
 
 pub use add::Progress;
 pub use add_error::AddError;
-pub use folder::{ImageFolder, RemoveError};
+pub use folder::ImageFolder;
+pub use intake::{Intake, IntakeLimits};
 pub use settings_room::fill_room;

@@ -6,7 +6,6 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs::{self, File, Permissions},
-    io::{self, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, PermissionsExt},
     path::Path,
 };
@@ -55,17 +54,6 @@ pub(super) async fn extract(xorriso: &Xorriso, source: &Path, files: &[(&str, &P
     for (_, to) in files {
         // The ISO's own permissions came along; we still have to write to what we extracted.
         fs::set_permissions(to, Permissions::from_mode(0o600)).map_err(AddError::folder("extracting from the ISO"))?;
-    }
-    Ok(())
-}
-
-/// Lengthens the initrd with NULs to a multiple of four bytes: Linux takes the archive that a boot loader appends (with the ISO in
-/// it) only at such an offset, and an EFI boot without `LoadFile2` does not align it itself (seen with iPXE of 2019).
-pub(super) fn pad_initrd(path: &Path) -> io::Result<()> {
-    let mut file = File::options().write(true).open(path)?;
-    let surplus = file.seek(SeekFrom::End(0))? % 4;
-    if surplus != 0 {
-        file.write_all(&[0; 4][surplus as usize..])?;
     }
     Ok(())
 }

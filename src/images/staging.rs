@@ -37,14 +37,19 @@ impl Turn {
     }
 
     /// Removes what interrupted additions and removals left behind. Returns how many there were.
-    pub(super) fn remove_leftovers(&self, library: &Path) -> Result<usize, AddError> {
+    pub(super) fn remove_unfinished(&self, library: &Path) -> Result<usize, AddError> {
         let doing = "removing what an interrupted addition left behind";
         let mut removed = 0;
         for entry in fs::read_dir(library).map_err(AddError::folder(doing))? {
             let entry = entry.map_err(AddError::folder(doing))?;
             if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) {
-                fs::remove_dir_all(entry.path()).map_err(AddError::folder(doing))?;
-                removed += 1;
+                match fs::remove_dir_all(entry.path()) {
+                    // Whoever took it out may be removing it at the same time.
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(AddError::folder(doing)(error));
+                    }
+                    Ok(()) | Err(_) => removed += 1,
+                }
             }
         }
         Ok(removed)
@@ -67,6 +72,10 @@ impl Partial {
         fs::rename(folder, &path)?;
         File::open(library)?.sync_all()?;
         Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 
     pub(super) fn file(&self, name: impl AsRef<OsStr>) -> PathBuf {

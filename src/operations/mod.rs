@@ -15,7 +15,7 @@ mod world;
 pub use cluster_access::{ClusterSettings, MemberCredential};
 pub use engine::{Advance, Engine};
 pub use operation_desk::{OperationDesk, OperationRefusal, OperationView};
-pub use rebuild_desk::{RebuildDesk, RebuildRefusal};
+pub use rebuild_desk::{RebuildDesk, RebuildPlan, RebuildRefusal};
 pub use runner::run_runner;
 pub use step::{Outcome, Step, StepContext, StepError, StepKind};
 pub use world::World;

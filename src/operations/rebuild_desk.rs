@@ -11,8 +11,10 @@ use crate::{
         change::OpenedRebuild,
         host::Host,
         host_lifecycle::HostEvent,
-        identity::{HostId, Hostname, ImageId, OperationId},
-        image::{Image, OLDEST_INSTALLER},
+        identity::{HostId, Hostname, OperationId},
+        image::Image,
+        image_choice::{ImageChoice, NoImage, Wishes, choose_image},
+        image_memory::memory_warning,
         operation::Operation,
         power::PowerDriver,
         rebuild::{Rebuild, RebuildMarks, SealedSecrets},
@@ -35,7 +37,7 @@ pub enum RebuildRefusal {
         hostname: Hostname,
     },
     /// There is no such image.
-    #[error("there is no image `{0}`; `rackseed image list` shows what there is")]
+    #[error("{0}")]
     UnknownImage(String),
     /// A rebuild is under way.
     #[error("{hostname} is already being rebuilt (operation {operation})")]
@@ -71,6 +73,19 @@ impl From<KeeperError> for RebuildRefusal {
             KeeperError::Illegal(illegal) => Self::NotReady(illegal.to_string()),
         }
     }
+}
+
+/// What a rebuild would do, for a person who has not said yes.
+#[derive(Debug)]
+pub struct RebuildPlan {
+    /// The host.
+    pub host: Host,
+    /// What would be installed, and why.
+    pub choice: ImageChoice,
+    /// The disk that would be wiped.
+    pub disk_rule: String,
+    /// What speaks against it, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// Starts rebuilds.
@@ -112,7 +127,7 @@ impl RebuildDesk {
         let details = Move { opens: Some(Box::new(opened)), ..Move::default() };
         match self.world.keeper.apply(&host, HostEvent::RebuildRequested, details).await {
             Err(KeeperError::Ledger(LedgerError::Conflict)) => {
-                return Err(RebuildRefusal::NotReady("the host has just changed; look again".into()));
+                return Err(RebuildRefusal::NotReady("the host, or the image, has just changed; look again".into()));
             }
             result => result?,
         };
@@ -122,36 +137,41 @@ impl RebuildDesk {
         })
     }
 
-    /// The server type, the image that will be installed (asked for, of the host, of the server type, else the newest), and the template's text.
-    async fn check(&self, host: &Host, image: Option<&str>) -> Result<(ServerType, Image, String), RebuildRefusal> {
-        let server_type = self.catalog.server_type(&host.server_type).ok_or_else(|| {
+    /// Says what a rebuild would install, and what speaks against it without forbidding it.
+    pub async fn plan(&self, host: &HostId, image: Option<&str>) -> Result<RebuildPlan, RebuildRefusal> {
+        let host = self.world.keeper.host(host).await?;
+        let server_type = self.server_type(&host)?;
+        let choice = self.choose(&host, &server_type, image).await?;
+        let memory = memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref());
+        Ok(RebuildPlan { disk_rule: server_type.disk_rule(), choice, warnings: memory.into_iter().collect(), host })
+    }
+
+    fn server_type(&self, host: &Host) -> Result<ServerType, RebuildRefusal> {
+        self.catalog.server_type(&host.server_type).ok_or_else(|| {
             RebuildRefusal::NotReady(format!(
                 "the server type `{}` is not in the catalog any more; see /api/catalog",
                 host.server_type
             ))
-        })?;
-        let images = self.images.images().await?;
-        let image = match image
-            .filter(|image| !image.is_empty())
-            .or(host.options.image.as_ref().map(ImageId::as_str))
-            .or(server_type.image.as_deref())
-        {
-            Some(name) => images
-                .into_iter()
-                .find(|image| image.id.as_str() == name)
-                .ok_or_else(|| RebuildRefusal::UnknownImage(name.to_owned()))?,
-            None => images.into_iter().next().ok_or_else(|| {
-                RebuildRefusal::NotReady(
-                    "there is no installer image yet; add one with `rackseed image add FILE`".into(),
-                )
-            })?,
-        };
-        if image.release < OLDEST_INSTALLER {
-            return Err(RebuildRefusal::NotReady(format!(
-                "the installer {} on image {} is too old; {OLDEST_INSTALLER} or newer can be automated",
-                image.release, image.id
-            )));
-        }
+        })
+    }
+
+    async fn choose(
+        &self,
+        host: &Host,
+        server_type: &ServerType,
+        asked: Option<&str>,
+    ) -> Result<ImageChoice, RebuildRefusal> {
+        let wishes = Wishes { asked, host: host.options.image.as_ref(), server_type: server_type.image.as_deref() };
+        choose_image(&self.images.images().await?, wishes).map_err(|missing| match missing {
+            NoImage::Unknown { .. } => RebuildRefusal::UnknownImage(missing.to_string()),
+            NoImage::Unfit(_) | NoImage::NoneYet | NoImage::NoneFit(_) => RebuildRefusal::NotReady(missing.to_string()),
+        })
+    }
+
+    /// The server type, the image that will be installed, and the template's text.
+    async fn check(&self, host: &Host, image: Option<&str>) -> Result<(ServerType, Image, String), RebuildRefusal> {
+        let server_type = self.server_type(host)?;
+        let image = self.choose(host, &server_type, image).await?.image;
         self.answers
             .preview(host, &server_type, image.release)
             .map_err(|error| RebuildRefusal::NotReady(error.to_string()))?;

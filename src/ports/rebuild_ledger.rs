@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::LedgerError;
 use crate::domain::{
     answer::ServedAnswer,
-    identity::{HostId, ImageId, OperationId},
+    identity::{HostId, OperationId},
     live_event::NewLiveEvent,
     rebuild::{Rebuild, RebuildMarks, TokenHash, TokenRecord},
 };
@@ -36,9 +36,6 @@ pub trait RebuildLedger: Send + Sync {
         feed: Option<&NewLiveEvent>,
         now: Timestamp,
     ) -> Result<Rebuild, LedgerError>;
-
-    /// Tells whether an image belongs to a rebuild that has not ended.
-    async fn image_is_in_use(&self, image: &ImageId) -> Result<bool, LedgerError>;
 
     /// Erases what a rebuild must not leave behind, whatever became of its host: sealed secrets and key. Idempotent.
     async fn end(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError>;

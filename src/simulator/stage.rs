@@ -198,6 +198,8 @@ fn write_image(data_folder: &Path, now: Timestamp) -> io::Result<Image> {
         settings_offset_bytes: SETTINGS_OFFSET_BYTES as u64,
         settings_size_bytes: SETTINGS_ROOM_BYTES as u64,
         added_at: now,
+        is_default: false,
+        files: None,
     };
     let folder = data_folder.join("images").join(image.id.as_str());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;

@@ -8,6 +8,7 @@ use super::{
     Store,
     change::write_change,
     columns::{all, execute, first, json, optional_json, optional_text, text, to_json},
+    images::require_image,
     live_feed::tell,
     writer::Write,
 };
@@ -93,8 +94,13 @@ impl HostLedger for Store {
         feed: &NewLiveEvent,
         now: Timestamp,
     ) -> Result<Option<Host>, LedgerError> {
-        let (id, options, feed) = (id.clone(), to_json(options)?, feed.clone());
+        let (id, image, options, feed) = (id.clone(), options.image.clone(), to_json(options)?, feed.clone());
         self.write(move |write| {
+            let before = find_host(write, &id)?.and_then(|host| host.options.image);
+            // A choice that was made long ago may be patched beside; a new one must be there, and stays because it is chosen.
+            if let Some(image) = image.filter(|image| before.as_ref() != Some(image)) {
+                require_image(write, &image)?;
+            }
             if execute(write, "UPDATE hosts SET options = ?2 WHERE id = ?1", params![id.as_str(), options])? == 0 {
                 return Ok(None);
             }

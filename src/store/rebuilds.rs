@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::{
     Store,
     columns::{execute, first, json, optional_text, text, to_json},
+    images::require_image,
     live_feed::tell,
     writer::Write,
 };
@@ -14,7 +15,7 @@ use crate::{
     domain::{
         answer::ServedAnswer,
         change::OpenedRebuild,
-        identity::{HostId, ImageId, OperationId},
+        identity::{HostId, OperationId},
         live_event::NewLiveEvent,
         rebuild::{Rebuild, RebuildMarks, SealedSecrets, TokenHash, TokenRecord},
         server_type::ServerType,
@@ -87,15 +88,6 @@ impl RebuildLedger for Store {
         .await
     }
 
-    async fn image_is_in_use(&self, image: &ImageId) -> Result<bool, LedgerError> {
-        let image = image.clone();
-        self.read(move |connection| {
-            let sql = "SELECT 1 FROM rebuilds WHERE image = ?1 AND ended_at IS NULL LIMIT 1";
-            Ok(first(connection, sql, [image.as_str()], |_| Ok(()))?.is_some())
-        })
-        .await
-    }
-
     async fn end(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {
         let operation = operation.clone();
         self.write(move |write| erase_secrets(write, &operation, now)).await
@@ -105,6 +97,7 @@ impl RebuildLedger for Store {
 /// Writes a rebuild that begins, with its secrets and tokens.
 pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Result<(), LedgerError> {
     let rebuild = &opened.rebuild;
+    require_image(write, &rebuild.image)?;
     execute(
         write,
         "INSERT INTO rebuilds (operation, host, server_type, server_type_settings, template, template_text, image, public_key,

@@ -16,8 +16,9 @@ use rackseed::{
     },
     operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
     ports::{
-        BootFileShelf, Clock, Doorbell, HostLedger, HostRecord, ImageLibrary, ImageLibraryError, Infrastructure,
-        InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, Segment, ServedFile,
+        BootFileShelf, Clock, Doorbell, HostLedger, HostRecord, ImageLedger, ImageLibrary, ImageLibraryError,
+        Infrastructure, InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, Segment,
+        ServedFile,
     },
     provisioning::{
         AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience,
@@ -223,6 +224,8 @@ impl RebuildWorld {
     }
 
     pub(crate) async fn register(&self, name: &str, mac: &str) -> Host {
+        // A rebuild begins only with an image that has a row; a test may have written its own.
+        let _ = ImageLedger::insert(self.store.as_ref(), &image()).await;
         self.enrolment().register(name, mac, "generic-sata").await.unwrap()
     }
 
@@ -334,6 +337,8 @@ pub(crate) fn image() -> Image {
         settings_offset_bytes: 0,
         settings_size_bytes: 1,
         added_at: TestClock::default().now(),
+        is_default: false,
+        files: None,
     }
 }
 

@@ -186,7 +186,7 @@ async fn installed_from(state: &OperatorState, host: &Host) -> Result<(ServerTyp
         let detail = format!("the server type `{}` is not in the catalog any more; see /api/catalog", host.server_type);
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     })?;
-    let release = state.image_for(host, &kind).await?.map_or(OLDEST_INSTALLER, |image| image.release);
+    let release = state.image_for(host, &kind).await?.map_or(OLDEST_INSTALLER, |choice| choice.image.release);
     Ok((kind, release))
 }
 

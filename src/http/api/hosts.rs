@@ -86,6 +86,9 @@ pub(crate) async fn change(
     HostPath(id): HostPath,
     JsonBody(change): JsonBody<HostChangeJson>,
 ) -> Result<Json<HostJson>, Problem> {
+    if let Some(image) = change.options["image"].as_str() {
+        state.usable_image(image).await?;
+    }
     if change.options.is_object() {
         state.enrolment.change_options(&id, &change.options).await?;
     }
@@ -105,7 +108,7 @@ described! {
     pub(crate) struct RebuildJson as "RebuildRequest" {
         /// The host's name: a rebuild wipes its disk.
         confirm: Option<String>,
-        /// The image to install; absent: that of the server type, else the newest.
+        /// The image to install; absent: that of the host, of its server type, the default, or the newest.
         image: Option<String>,
     }
 }

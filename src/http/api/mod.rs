@@ -3,6 +3,8 @@
 pub(super) mod answers;
 pub(super) mod catalog;
 pub(super) mod hosts;
+pub(super) mod image_views;
+pub(super) mod images;
 pub(super) mod network;
 pub(super) mod operations;
 pub(super) mod power;

@@ -9,7 +9,6 @@ use crate::{
         boot_order::what_to_press,
         catalog::CatalogStatus,
         host::{HistoryEntry, Host},
-        image::Image,
         operation::StepProgress,
     },
     http::schema::described,
@@ -191,47 +190,6 @@ impl StepJson {
             attempts: step.attempts,
             started_at: step.started_at,
             ended_at: step.ended_at,
-        }
-    }
-}
-
-described! {
-    /// One installer image.
-    #[derive(Debug, Serialize)]
-    pub(crate) struct ImageJson as "Image" {
-        /// Its id.
-        id: String,
-        /// `pve`.
-        product: String,
-        /// `Proxmox VE`.
-        product_name: String,
-        /// Such as `9.2`.
-        release: String,
-        /// Such as `1`.
-        iso_release: String,
-        /// The name of the file that was added.
-        source_name: String,
-        /// SHA-256 of the file that was added.
-        source_sha256: String,
-        /// Size of the copy that machines load.
-        iso_size_bytes: u64,
-        /// When it was added.
-        added_at: Timestamp,
-    }
-}
-
-impl ImageJson {
-    pub(super) fn new(image: &Image) -> Self {
-        Self {
-            id: image.id.to_string(),
-            product: image.product.clone(),
-            product_name: image.product_name.clone(),
-            release: image.release.to_string(),
-            iso_release: image.iso_release.clone(),
-            source_name: image.source_name.clone(),
-            source_sha256: image.source_sha256.clone(),
-            iso_size_bytes: image.iso_size_bytes,
-            added_at: image.added_at,
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::{
         host::{HistoryEntry, Host},
         host_lifecycle::{HostEvent, HostState},
         identity::HostId,
+        image::Image,
+        image_choice::NoImage,
+        image_memory::memory_warning,
         operation::{OperationStatus, StepStatus},
         power::PowerDriver,
     },
@@ -81,6 +84,8 @@ struct RebuildPart {
     last_seen: String,
     images: Vec<(String, String)>,
     image: String,
+    /// That the machine has too little memory for the image.
+    warning: Option<String>,
 }
 
 impl OperationPart {
@@ -246,11 +251,13 @@ impl RebuildPart {
         let server_type = state.catalog.server_type(&host.server_type);
         let chosen = match &server_type {
             Some(kind) => state.image_for(host, kind).await?,
-            None => None,
+            None => Err(NoImage::NoneYet),
         };
-        let name = |image: &crate::domain::image::Image| {
-            format!("{} {}-{} ({})", image.product_name, image.release, image.iso_release, image.id)
-        };
+        let name = |image: &Image| format!("{} ({})", image.title(), image.id);
+        let warning = chosen
+            .as_ref()
+            .ok()
+            .and_then(|choice| memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref()));
         let images = state.images.images().await?;
         Ok(Self {
             disk_rule: disks
@@ -258,9 +265,16 @@ impl RebuildPart {
                 .unwrap_or_else(|| "unknown: its server type is gone".to_owned()),
             mac: host.mac.to_string(),
             last_seen: last_seen(host, history, now),
-            image: chosen
-                .map_or_else(|| "none yet; add one with `rackseed image add FILE`".to_owned(), |image| name(&image)),
-            images: images.iter().map(|image| (image.id.to_string(), name(image))).collect(),
+            image: match &chosen {
+                Ok(choice) => format!("{}: {}", name(&choice.image), choice.because.sentence()),
+                Err(missing) => missing.to_string(),
+            },
+            warning,
+            images: images
+                .iter()
+                .filter(|image| image.unfit_for_rebuild().is_none())
+                .map(|image| (image.id.to_string(), name(image)))
+                .collect(),
         })
     }
 }

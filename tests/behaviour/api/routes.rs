@@ -95,7 +95,8 @@ async fn what_is_sent_has_exactly_the_members_that_the_document_names() {
         (&host["operation"], "Operation"),
         (&host["operation"]["steps"][0], "Step"),
         (&house.get(&format!("/api/operations/{operation}")).await.json(), "Operation"),
-        (&house.get("/api/images").await.json()[0], "Image"),
+        (&house.get("/api/images").await.json()["images"][0], "Image"),
+        (&house.get(&format!("/api/hosts/{id}/rebuild-plan")).await.json(), "RebuildPlan"),
         (&house.get("/api/catalog").await.json(), "Catalog"),
         (&house.get(&format!("/api/hosts/{id}/answer-preview")).await.json(), "AnswerPreview"),
     ] {

@@ -14,10 +14,11 @@ use jiff::Timestamp;
 use rackseed::{
     domain::{
         identity::ImageId,
-        image::{Image, ImagePart},
+        image::{Image, ImageFiles, ImagePart},
+        image_use::ImageUse,
     },
     images::{AddError, ImageFolder, Progress},
-    ports::{ImageLedger, ImageLibrary, LedgerError, ServedFile},
+    ports::{ImageLedger, ImageLibrary, LedgerError, Removal, ServedFile},
 };
 use tempfile::TempDir;
 
@@ -80,6 +81,7 @@ impl Shelf {
         let info = format!(
             "PRODUCT='{product}'\nPRODUCTLONG='{name}'\nRELEASE='{release}'\nISORELEASE='1'\nISONAME='proxmox-ve'\n"
         );
+        let base = format!("{product}-base.squashfs");
         let files: [(&str, &[u8]); 8] = [
             (".cd-info", info.as_bytes()),
             (".pve-cd-id.txt", b"an id"),
@@ -88,7 +90,7 @@ impl Shelf {
             ("boot/initrd.img", b"initr"),
             ("boot/grub/eltorito.img", &[0x90; 2048]),
             ("efi.img", &[0; 65_536]),
-            ("pve-base.squashfs", &squashfs()),
+            (&base, &squashfs()),
         ];
         for (path, content) in files.iter().filter(|(path, _)| Some(*path) != layout.without) {
             fs::write(tree.join(path), content).unwrap();
@@ -189,7 +191,26 @@ impl ImageLedger for Rows {
         Ok(self.images.lock().unwrap().get(id.as_str()).cloned())
     }
 
-    async fn remove(&self, id: &ImageId) -> Result<bool, LedgerError> {
-        Ok(self.images.lock().unwrap().remove(id.as_str()).is_some())
+    async fn remove(&self, id: &ImageId, others: &[ImageUse], _: Timestamp) -> Result<Removal, LedgerError> {
+        if !others.is_empty() {
+            return Ok(Removal::Used(others.to_vec()));
+        }
+        let removed = self.images.lock().unwrap().remove(id.as_str());
+        Ok(removed.map_or(Removal::Unknown, |_| Removal::Removed))
+    }
+
+    async fn uses(&self) -> Result<Vec<(ImageId, ImageUse)>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    async fn set_default(&self, id: &ImageId, _: Timestamp) -> Result<bool, LedgerError> {
+        Ok(self.images.lock().unwrap().contains_key(id.as_str()))
+    }
+
+    async fn set_files(&self, id: &ImageId, files: &ImageFiles) -> Result<(), LedgerError> {
+        if let Some(image) = self.images.lock().unwrap().get_mut(id.as_str()) {
+            image.files = Some(files.clone());
+        }
+        Ok(())
     }
 }

@@ -95,9 +95,9 @@ impl Depot {
     /// An image of this size, and a machine that may load it.
     pub(super) async fn open(size: usize, limits: Limits) -> Self {
         let world = RebuildWorld::new();
+        let (library, place, disk) = library(&world, size).await;
         let (_, operation) = world.armed("pve-01", 1).await;
         let token = world.token(&operation, TokenPurpose::Boot).await;
-        let (library, place, disk) = library(&world, size).await;
         let seen = Arc::new(Seen::default());
         let desk = Arc::new(BootDesk { images: Arc::new(library), trace: seen.clone(), ..world.boot_desk() });
         let listener = HttpListener::bind((LOOPBACK, 0).into(), None).await.unwrap();

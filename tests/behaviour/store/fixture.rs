@@ -9,12 +9,13 @@ use rackseed::{
         host::{Host, HostFacts, NewHost},
         host_lifecycle::{self, HostEvent},
         identity::{HostId, OperationId},
+        image::{Image, InstallerRelease},
         live_event::{NewLiveEvent, Topic},
         operation::{JournalEntry, JournalEvent, Operation},
         rebuild::{Rebuild, RebuildMarks, SealedSecrets, TokenHash, TokenPurpose},
         server_type::ServerType,
     },
-    ports::{HostLedger, LedgerError},
+    ports::{HostLedger, ImageLedger, LedgerError},
     store::Store,
 };
 use rusqlite::{Connection, types::Value};
@@ -124,8 +125,9 @@ pub(super) fn rebuild(host: &Host, operation: u64) -> OpenedRebuild {
     }
 }
 
-/// Opens a rebuild of a host.
+/// Opens a rebuild of a host with an image that is there.
 pub(super) async fn request_rebuild(store: &Store, host: &Host, operation: u64) -> Host {
+    let _ = store.insert(&image("pve-9.2-1-3fa94c21", 9, 2, "1")).await;
     let opens = Some(Box::new(rebuild(host, operation)));
     store.record(&Change { opens, ..change(host, HostEvent::RebuildRequested, 1) }).await.unwrap()
 }
@@ -166,4 +168,23 @@ pub(super) fn files_with(folder: &Path, bytes: &[u8]) -> Vec<String> {
     let holds = |path: &Path| fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes);
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| holds(path)).map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// The row of an image.
+pub(super) fn image(id: &str, major: u16, minor: u16, iso_release: &str) -> Image {
+    Image {
+        id: id.parse().unwrap(),
+        product: "pve".into(),
+        product_name: "Proxmox VE".into(),
+        release: InstallerRelease { major, minor },
+        iso_release: iso_release.into(),
+        source_name: "proxmox-ve.iso".into(),
+        source_sha256: "ab".repeat(32),
+        iso_size_bytes: 1_700_000_000,
+        settings_offset_bytes: 92_160,
+        settings_size_bytes: 4_096,
+        added_at: at(0),
+        is_default: false,
+        files: None,
+    }
 }
