@@ -5,9 +5,10 @@ use rackseed::dhcp::{IgnoreReason, Port, parse, reply};
 
 use super::{
     OUR, loader,
-    packet::{all_recorded, option, recorded, with_options},
+    packet::{OPTIONS, all_recorded, option, recorded, with_options},
     script,
 };
+use crate::support::rebuild_world::RebuildWorld;
 
 /// Ethernet's frame without the headers of IP and UDP: no reply of ours needs a second one.
 const ONE_FRAME: usize = 1472;
@@ -104,6 +105,80 @@ fn random_options() -> impl Strategy<Value = Vec<u8>> {
         packet.extend(tail);
         packet
     })
+}
+
+/// How many mutated packets the sweep sends. They are the same ones at every run.
+const SWEEP: u32 = 100_000;
+
+/// Small, fast, and the same everywhere: what is random need not be secret here (Marsaglia's xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+
+    fn byte(&mut self) -> u8 {
+        // The bytes at which codes, lengths and signs turn are the ones that break readers.
+        let turning = [0, 1, 2, 6, 43, 60, 71, 82, 93, 97, 127, 128, 175, 254, 255];
+        if self.below(2) == 0 { turning[self.below(turning.len())] } else { u8::try_from(self.below(256)).unwrap() }
+    }
+
+    /// Changes bytes, mostly among the options; cuts, doubles and moves pieces.
+    fn mutate(&mut self, packet: &mut Vec<u8>) {
+        for _ in 0..=self.below(6) {
+            let place = if self.below(8) == 0 {
+                self.below(packet.len())
+            } else {
+                OPTIONS + self.below(packet.len().max(241) - OPTIONS)
+            };
+            match self.below(10) {
+                0 => packet.truncate(place.max(1)),
+                1 => {
+                    let piece = packet[place.min(packet.len())..].to_vec();
+                    packet.extend_from_slice(&piece[..piece.len().min(600)]);
+                }
+                2 => packet.insert(place.min(packet.len()), self.byte()),
+                3 if packet.len() > 241 => drop(packet.remove(place.min(packet.len() - 1))),
+                _ => {
+                    let place = place.min(packet.len() - 1);
+                    packet[place] = self.byte();
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_mutated_packets_are_read_decided_and_answered_within_one_frame_or_not_at_all() {
+    let world = RebuildWorld::new();
+    world.armed("pve-01", 1).await;
+    let (offers, mut dice) = (world.boot_offers(), Dice(0x9e37_79b9_7f4a_7c15));
+    let recordings: Vec<_> = all_recorded().iter().map(|name| recorded(name)).collect();
+    let (mut read, mut answered) = (0_u32, 0_u32);
+    for _ in 0..SWEEP {
+        let mut packet = recordings[dice.below(recordings.len())].clone();
+        if packet.len() > OPTIONS {
+            packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0, 0, 1]);
+            dice.mutate(&mut packet);
+        }
+        let port = if dice.below(4) == 0 { Port::Proxy } else { Port::Server };
+        let Ok(request) = parse(&packet, port) else { continue };
+        read += 1;
+        let offer = offers.offer(&request.boot, OUR);
+        let Some(reply) = reply(&request, &offer, OUR) else { continue };
+        answered += 1;
+        assert!((300..=ONE_FRAME).contains(&reply.bytes.len()));
+        assert_eq!((reply.bytes[0], &reply.bytes[16..20]), (2, &[0; 4][..]), "a reply that promises no address");
+        assert_eq!(option(&reply.bytes, 54).unwrap(), OUR.octets());
+    }
+    assert!(
+        read > SWEEP / 10 && answered > SWEEP / 20,
+        "the sweep misses what it is for: {read} read, {answered} answered"
+    );
 }
 
 proptest! {
