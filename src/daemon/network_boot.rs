@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     dhcp::{
-        BindError, DhcpConfig, DhcpListener, Interface, InterfaceError, Place, Port, interfaces, place, port_holder,
+        BindError, DhcpConfig, DhcpListener, Ear, Interface, InterfaceError, Place, Port, interfaces, place,
+        port_holder,
     },
     domain::{
         boot_request::{BootOffer, BootRequest},
@@ -60,6 +61,8 @@ pub struct NetworkBootConfig {
     pub relays: Vec<Ipv4Net>,
     /// Whether replies go to the sender's port instead of being broadcast.
     pub reply_to_source: bool,
+    /// Is told what machines say to DHCP servers.
+    pub ear: Ear,
 }
 
 /// What is known of the network, for whoever asks.
@@ -207,6 +210,7 @@ impl NetworkBoot {
             is_shared: config.is_dhcp_port_shared || self.beside.contains(&place.interface),
             relays: config.relays.clone(),
             reply_to_source: config.reply_to_source,
+            ear: config.ear.clone(),
         })
         .map_err(|error| (number, error))?;
         let state = match listener.beside() {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp};
 use crate::{
+    dhcp::Ear,
     provisioning::BootOffers,
     settings::{PxeSettings, Settings},
     tftp::{BootFiles, TftpServer},
@@ -23,9 +24,12 @@ pub(super) async fn start_network_boot(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let offers = Arc::clone(offers);
+    let listening = Arc::clone(&offers);
+    let ear = Ear::new(move |taken| listening.overheard(taken));
     let decide: Decide = Arc::new(move |request, met| offers.offer(request, met.our));
     let open_tftp: OpenTftp = Box::new(move |address| TftpServer::bind(address, Arc::clone(&boot_files)));
-    let network_boot = NetworkBoot::start(config(&settings.pxe), decide, open_tftp, board).await;
+    let config = NetworkBootConfig { ear, ..config(&settings.pxe) };
+    let network_boot = NetworkBoot::start(config, decide, open_tftp, board).await;
     let network_boot = network_boot.context("booting machines cannot be answered")?;
     let stop = stop.clone();
     tasks.spawn(async move {
@@ -44,5 +48,6 @@ fn config(pxe: &PxeSettings) -> NetworkBootConfig {
         is_dhcp_port_shared: pxe.dhcp_port_is_shared,
         relays: pxe.relay_networks(),
         reply_to_source: pxe.reply_to_source,
+        ear: Ear::default(),
     }
 }

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     diary::Diary,
+    ear::Ear,
     interface::Place,
     packet_socket::BesidePort,
     port_holder::{named_port_holder, port_holder},
     reply::reply,
-    request::{Port, ReceivedRequest, parse},
+    request::{IgnoreReason, Port, ReceivedRequest, parse},
     udp_socket::OwnPort,
 };
 use crate::domain::{
@@ -42,6 +43,8 @@ pub struct DhcpConfig {
     pub relays: Vec<Ipv4Net>,
     /// Whether every reply goes to the sender's address and port, as a rehearsal on high ports wants it.
     pub reply_to_source: bool,
+    /// Is told what machines say to DHCP servers.
+    pub ear: Ear,
 }
 
 /// Why a port cannot be had.
@@ -144,6 +147,9 @@ impl DhcpListener {
             let request = match parse(&buffer[received.payload.clone()], config.port) {
                 Ok(request) => request,
                 Err(reason) => {
+                    if reason == IgnoreReason::NotForUs && config.port == Port::Server {
+                        config.ear.listen(&buffer[received.payload.clone()]);
+                    }
                     diary.ignored(received.source, reason);
                     continue;
                 }

@@ -5,6 +5,7 @@
 //! that has it. We never send `yiaddr` and never answer a REQUEST on port 67.
 
 mod diary;
+mod ear;
 mod interface;
 mod listener;
 mod packet_socket;
@@ -14,6 +15,7 @@ mod reply;
 mod request;
 mod udp_socket;
 
+pub use ear::{Ear, overheard};
 pub use interface::{Interface, InterfaceError, Place, interfaces, place};
 pub use listener::{BindError, DhcpConfig, DhcpListener};
 pub use port_holder::port_holder;

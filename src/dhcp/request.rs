@@ -69,14 +69,32 @@ pub struct ReceivedRequest {
     pub boot_item: Option<[u8; 4]>,
 }
 
-/// Reads a packet. Never panics: what the decoder itself assumes is checked first (an `hlen` over 16 panics in dhcproto 0.15).
-pub fn parse(bytes: &[u8], port: Port) -> Result<ReceivedRequest, IgnoreReason> {
+/// Reads what a booting machine says to a DHCP server, on port 67: who it is, and the server whose address it takes.
+pub(super) fn read_request(bytes: &[u8]) -> Option<(MacAddress, Ipv4Addr)> {
+    check_form(bytes).ok()?;
+    let options = Options::read(bytes).ok()?;
+    let is_request = options.message_type == Some(REQUEST) && options.transport().is_some();
+    let server = options.server.filter(|_| is_request)?;
+    Some((mac(bytes).ok()?, server))
+}
+
+/// The form that every packet for us has; what the decoder itself assumes is checked here first.
+fn check_form(bytes: &[u8]) -> Result<(), IgnoreReason> {
     if bytes.len() < SHORTEST_PACKET || bytes[MAGIC.0..MAGIC.0 + 4] != MAGIC.1 {
         return Err(IgnoreReason::NotDhcp);
     }
-    if bytes[0..3] != [1, 1, 6] {
-        return Err(IgnoreReason::NotEthernetRequest);
-    }
+    if bytes[0..3] != [1, 1, 6] { Err(IgnoreReason::NotEthernetRequest) } else { Ok(()) }
+}
+
+fn mac(bytes: &[u8]) -> Result<MacAddress, IgnoreReason> {
+    let mut mac = [0; 6];
+    mac.copy_from_slice(&bytes[28..34]);
+    MacAddress::from_bytes(mac).map_err(|_| IgnoreReason::BadAddress)
+}
+
+/// Reads a packet. Never panics: what the decoder itself assumes is checked first (an `hlen` over 16 panics in dhcproto 0.15).
+pub fn parse(bytes: &[u8], port: Port) -> Result<ReceivedRequest, IgnoreReason> {
+    check_form(bytes)?;
     let options = Options::read(bytes)?;
     let message_type = options.message_type.ok_or(IgnoreReason::NotForUs)?;
     // REQUEST on 67 belongs to the DHCP server; relays copy it to us all the same. On the proxy port some firmware says INFORM.
@@ -96,9 +114,7 @@ pub fn parse(bytes: &[u8], port: Port) -> Result<ReceivedRequest, IgnoreReason> 
     let mut chaddr = [0; 16];
     chaddr.copy_from_slice(&bytes[28..44]);
     let word = |place: usize| u16::from_be_bytes([bytes[place], bytes[place + 1]]);
-    let mut mac = [0; 6];
-    mac.copy_from_slice(&chaddr[..6]);
-    let mac = MacAddress::from_bytes(mac).map_err(|_| IgnoreReason::BadAddress)?;
+    let mac = mac(bytes)?;
     let address = |place: usize| Ipv4Addr::new(bytes[place], bytes[place + 1], bytes[place + 2], bytes[place + 3]);
     let xid = u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
     let boot = BootRequest {
@@ -135,6 +151,7 @@ const INFORM: u8 = 8;
 #[derive(Default)]
 struct Options {
     message_type: Option<u8>,
+    server: Option<Ipv4Addr>,
     class: Option<Vec<u8>>,
     architectures: Vec<u16>,
     user_class: Option<Vec<u8>>,
@@ -154,6 +171,9 @@ impl Options {
             let data = option.data();
             match option.code() {
                 OptionCode::MessageType => options.message_type = data.first().copied(),
+                OptionCode::ServerIdentifier => {
+                    options.server = <[u8; 4]>::try_from(data).ok().map(Ipv4Addr::from);
+                }
                 OptionCode::ClassIdentifier => options.class = Some(data.to_vec()),
                 OptionCode::ClientSystemArchitecture => {
                     options.architectures =

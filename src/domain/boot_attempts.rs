@@ -3,6 +3,8 @@
 //!
 //! None of this is kept across a restart: everything is learned again within a few questions.
 
+use std::net::Ipv4Addr;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -28,10 +30,14 @@ pub struct BootAttempts {
     last: Option<(u32, u16)>,
     /// How often it began anew without having come on.
     cycles: u8,
+    /// Whether it began anew after it had taken an address.
+    has_begun_anew: bool,
     /// Whether it is led the other way than its kind of firmware likes best.
     is_switched: bool,
     /// A loader was offered in this transaction, and nothing tells yet that it arrived.
     pending: Option<u32>,
+    /// Whose address it took since it came on last.
+    taken_from: Option<Ipv4Addr>,
     /// When loaders arrived since the last script; at most [`MOST_LOADERS`].
     loaders: Vec<Timestamp>,
 }
@@ -52,13 +58,13 @@ impl BootAttempts {
             if self.pending.is_some_and(|transaction| transaction != request.transaction) {
                 self.loader_arrived(now);
             }
-            self.cycles = 0;
+            self.came_on();
             return false;
         }
         match (request.transport, request.to_boot_server) {
             (Transport::Http, _) => false,
             (Transport::Tftp, true) => {
-                self.cycles = 0;
+                self.came_on();
                 false
             }
             (Transport::Tftp, false) => self.firmware_asked(request.transaction, request.seconds),
@@ -75,6 +81,7 @@ impl BootAttempts {
         if !begins_anew {
             return false;
         }
+        self.has_begun_anew = self.taken_from.is_some();
         self.cycles += 1;
         if self.cycles < CYCLES_BEFORE_SWITCH {
             return false;
@@ -82,6 +89,23 @@ impl BootAttempts {
         self.cycles = 0;
         self.is_switched = !self.is_switched;
         true
+    }
+
+    /// It took its address from a DHCP server.
+    pub fn took_address(&mut self, server: Ipv4Addr) {
+        self.taken_from = Some(server);
+    }
+
+    /// The DHCP server that leads it away from us, most likely: it took an address there, began to ask anew, and never came to us meanwhile.
+    pub fn led_away_by(&self) -> Option<Ipv4Addr> {
+        self.taken_from.filter(|_| self.has_begun_anew)
+    }
+
+    /// It came to us.
+    fn came_on(&mut self) {
+        self.cycles = 0;
+        self.taken_from = None;
+        self.has_begun_anew = false;
     }
 
     /// It was offered a loader.
@@ -92,7 +116,7 @@ impl BootAttempts {
     /// It loaded a loader to the end.
     pub fn loader_arrived(&mut self, now: Timestamp) {
         self.pending = None;
-        self.cycles = 0;
+        self.came_on();
         if self.loaders.len() == MOST_LOADERS {
             self.loaders.remove(0);
         }
@@ -101,6 +125,7 @@ impl BootAttempts {
 
     /// Its iPXE came for a script.
     pub fn script_fetched(&mut self) {
+        self.came_on();
         self.loaders.clear();
         self.pending = None;
     }
@@ -182,6 +207,24 @@ mod tests {
         }
         let http = BootRequest { transport: Transport::Http, ..question(1, 0) };
         assert!((0..20).all(|_| !attempts.asked(&http, at(0))));
+    }
+
+    #[test]
+    fn a_dhcp_server_is_named_once_a_machine_took_its_address_and_began_anew_without_having_come_to_us() {
+        let server = Ipv4Addr::new(10, 0, 0, 1);
+        let mut attempts = BootAttempts::default();
+        attempts.asked(&question(1, 0), at(0));
+        attempts.took_address(server);
+        attempts.asked(&question(1, 4), at(4));
+        assert_eq!(attempts.led_away_by(), None, "a retry, or the packet of a relay");
+        attempts.asked(&question(2, 0), at(60));
+        assert_eq!(attempts.led_away_by(), Some(server));
+        attempts.asked(&question(2, 4), at(64));
+        assert_eq!(attempts.led_away_by(), Some(server), "all through the new cycle");
+        attempts.asked(&BootRequest { to_boot_server: true, ..question(3, 0) }, at(65));
+        assert_eq!(attempts.led_away_by(), None);
+        attempts.asked(&question(4, 0), at(120));
+        assert_eq!(attempts.led_away_by(), None, "no address was taken since");
     }
 
     #[test]

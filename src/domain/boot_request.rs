@@ -1,5 +1,7 @@
 //! What a machine on the wire asks, and what it is told, without a byte of DHCP.
 
+use std::net::Ipv4Addr;
+
 use super::{
     boot_options::Discovery,
     firmware::{self, Firmware, Transport},
@@ -83,6 +85,15 @@ pub enum BootOffer {
     Loader(Loader),
     /// iPXE gets the URL of its script, at most 127 bytes.
     Script(String),
+}
+
+/// A booting machine took its address from a DHCP server of the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenAddress {
+    /// The machine.
+    pub mac: MacAddress,
+    /// The server.
+    pub server: Ipv4Addr,
 }
 
 /// An iPXE binary for one machine.

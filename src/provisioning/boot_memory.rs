@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,6 +15,7 @@ use crate::{
     domain::{
         boot_attempts::BootAttempts,
         boot_order::{self, BootOrder},
+        boot_request::TakenAddress,
         boot_trace::Milestone,
         firmware::{FirmwareKind, boot_file},
         identity::MacAddress,
@@ -55,6 +57,21 @@ impl BootMemory {
         if let Some(order) = order.filter(|order| known.boot_order != Some(*order)) {
             self.learn(mac, order);
         }
+    }
+
+    /// A machine took its address from a DHCP server.
+    pub(super) fn took_address(&self, taken: &TakenAddress) {
+        self.known(taken.mac, |machine| {
+            machine.attempts.iter_mut().for_each(|(_, attempts)| attempts.took_address(taken.server));
+        });
+    }
+
+    /// The DHCP server that leads a machine away from us, most likely.
+    pub(super) fn led_away_by(&self, mac: MacAddress, kind: FirmwareKind) -> Option<Ipv4Addr> {
+        let of_kind = |machine: &mut Machine| {
+            machine.attempts.iter().find(|(known, _)| *known == kind).and_then(|(_, attempts)| attempts.led_away_by())
+        };
+        self.known(mac, of_kind).flatten()
     }
 
     /// Waits for boot orders that were seen, and hands them over to be kept.

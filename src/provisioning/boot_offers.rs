@@ -16,7 +16,7 @@ use crate::{
         boot_attempts::BootAttempts,
         boot_options::{BootOptions, Discovery},
         boot_path::{self, boot_path},
-        boot_request::{BootOffer, BootRequest, Loader, SilenceReason, Unarmed},
+        boot_request::{BootOffer, BootRequest, Loader, SilenceReason, TakenAddress, Unarmed},
         boot_trace::{Milestone, Transfer},
         firmware::{Firmware, FirmwareKind, Transport},
         identity::MacAddress,
@@ -84,7 +84,7 @@ impl BootOffers {
         }
         let known = known.ok_or(SilenceReason::NotRegistered);
         let offer = known.and_then(|known| self.decide(request, &known, our)).unwrap_or_else(BootOffer::Silence);
-        self.trace.saw(request.mac, told(request, &offer));
+        self.trace.saw(request.mac, self.told(request, &offer));
         offer
     }
 
@@ -170,6 +170,30 @@ impl BootOffers {
         }
     }
 
+    /// A machine took its address from a DHCP server; whether it comes to us next tells who leads it.
+    pub fn overheard(&self, taken: &TakenAddress) {
+        self.memory.took_address(taken);
+    }
+
+    /// What the trace is told of an offer: no token.
+    fn told(&self, request: &BootRequest, offer: &BootOffer) -> Milestone {
+        let what = match offer {
+            BootOffer::Silence(reason) => return Milestone::NotOffered { reason: reason.sentence(request) },
+            BootOffer::Loader(loader) if loader.firmware.transport == Transport::Http => loader.file.clone(),
+            BootOffer::Loader(loader) => match self.memory.led_away_by(request.mac, loader.firmware.kind) {
+                None => format!("{}, {}", loader.file, loader.discovery.label()),
+                Some(server) => format!(
+                    "{}, {}; before, it took its address from {server} and did not come to us: remove option 60 (PXEClient), \
+                     next-server and boot file from that DHCP server, or see whether a switch drops our offers (DHCP snooping)",
+                    loader.file,
+                    loader.discovery.label()
+                ),
+            },
+            BootOffer::Script(_) => "its iPXE script".to_owned(),
+        };
+        Milestone::Offered { what }
+    }
+
     fn armed(&self, mac: MacAddress) -> Result<ArmedHost, SilenceReason> {
         let armed = self.boot_table.armed(mac).ok_or(SilenceReason::NotArmed)?;
         let now = self.clock.now();
@@ -199,20 +223,6 @@ fn tell_of_switch(known: &KnownHost, request: &BootRequest, discovery: Discovery
         host.id = known.host.as_str(), host.mac = %request.mac, firmware = request.client(),
         "{} asked twice anew and did not follow; it is now led {way} (boot.discovery decides it for good)", known.hostname
     );
-}
-
-/// What the trace is told of an offer: no token.
-fn told(request: &BootRequest, offer: &BootOffer) -> Milestone {
-    match offer {
-        BootOffer::Silence(reason) => Milestone::NotOffered { reason: reason.sentence(request) },
-        BootOffer::Loader(loader) if loader.firmware.transport == Transport::Http => {
-            Milestone::Offered { what: loader.file.clone() }
-        }
-        BootOffer::Loader(loader) => {
-            Milestone::Offered { what: format!("{}, {}", loader.file, loader.discovery.label()) }
-        }
-        BootOffer::Script(_) => Milestone::Offered { what: "its iPXE script".to_owned() },
-    }
 }
 
 fn fits(file: String) -> Result<String, SilenceReason> {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rackseed::{
-    dhcp::{IgnoreReason, Port, parse, reply},
+    dhcp::{IgnoreReason, Port, overheard, parse, reply},
     domain::{
         boot_options::Discovery,
         boot_path::boot_path,
@@ -243,6 +243,18 @@ fn packets_that_are_not_for_us_are_ignored_for_a_reason() {
     ] {
         assert_eq!(parse(&recorded(name), port).unwrap_err(), reason, "{name}");
     }
+}
+
+#[test]
+fn only_a_booting_machine_that_takes_an_address_is_overheard() {
+    for name in all_recorded().into_iter().filter(|name| !name.contains("4011")) {
+        let takes_address = name.ends_with("request");
+        let server = overheard(&recorded(&name)).map(|taken| taken.server);
+        assert_eq!(server, takes_address.then_some(Ipv4Addr::new(10, 78, 0, 1)), "{name}");
+    }
+    let plain = recorded("ovmf-x64-pxe-request");
+    assert_eq!(overheard(&without_options(&plain, &[54])), None);
+    assert_eq!(overheard(&without_options(&plain, &[60])), None, "an ordinary client is nothing to us");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use rackseed::{
     domain::{
         boot_options::{BootOptions, Discovery, DiscoveryChoice},
-        boot_request::{BootOffer, BootRequest, Loader, SilenceReason, Unarmed},
+        boot_request::{BootOffer, BootRequest, Loader, SilenceReason, TakenAddress, Unarmed},
         boot_trace::{Milestone, Transfer},
         firmware::Transport,
         host_options::HostOptions,
@@ -185,6 +185,35 @@ async fn firmware_that_does_not_follow_is_led_the_other_way_unless_the_operator_
     {
         let wire = Wire::armed_with(BootOptions { discovery: choice, ..BootOptions::default() }).await;
         assert!((0..5).all(|transaction| cycle(&wire, transaction) == [way; 4]));
+    }
+}
+
+#[tokio::test]
+async fn a_dhcp_server_that_leads_a_machine_away_is_named_in_the_trace() {
+    let mut wire = Wire::armed_with(BootOptions::default()).await;
+    let seen = Arc::new(Seen::default());
+    wire.offers.trace = seen.clone();
+    let server = Ipv4Addr::new(192, 0, 2, 254);
+    wire.offer(&firmware(7, 1, 0));
+    wire.offers.overheard(&TakenAddress { mac: mac(), server });
+    wire.offer(&firmware(7, 2, 0));
+    let told = seen.0.lock().unwrap().iter().filter(|what| what.contains("192.0.2.254")).count();
+    assert_eq!(told, 1, "{:?}", seen.0);
+    assert!(seen.0.lock().unwrap().last().unwrap().contains("option 60"));
+    wire.script(None, "x86_64").await;
+    wire.offer(&firmware(7, 3, 0));
+    assert!(!seen.0.lock().unwrap().last().unwrap().contains("option 60"), "it has come to us since");
+}
+
+/// What was told of offers.
+#[derive(Default)]
+struct Seen(std::sync::Mutex<Vec<String>>);
+
+impl BootTrace for Seen {
+    fn saw(&self, _: MacAddress, milestone: Milestone) {
+        if let Milestone::Offered { what } = milestone {
+            self.0.lock().unwrap().push(what);
+        }
     }
 }
 

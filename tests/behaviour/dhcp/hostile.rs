@@ -1,7 +1,7 @@
 //! Packets that nobody sends by accident: none of them may do more than be ignored.
 
 use proptest::{collection::vec, prelude::*};
-use rackseed::dhcp::{IgnoreReason, Port, parse, reply};
+use rackseed::dhcp::{IgnoreReason, Port, overheard, parse, reply};
 
 use super::{
     OUR, loader,
@@ -165,6 +165,7 @@ async fn a_hundred_thousand_mutated_packets_are_read_decided_and_answered_within
             packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0, 0, 1]);
             dice.mutate(&mut packet);
         }
+        let _ = overheard(&packet);
         let port = if dice.below(4) == 0 { Port::Proxy } else { Port::Server };
         let Ok(request) = parse(&packet, port) else { continue };
         read += 1;

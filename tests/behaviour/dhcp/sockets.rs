@@ -6,7 +6,7 @@ use std::{
 };
 
 use rackseed::{
-    dhcp::{DhcpConfig, DhcpListener, Port, interfaces, place},
+    dhcp::{DhcpConfig, DhcpListener, Ear, Port, interfaces, place},
     domain::{
         boot_options::Discovery,
         boot_request::{BootOffer, BootRequest, Loader, SilenceReason},
@@ -35,9 +35,13 @@ struct Rehearsal {
 }
 
 fn config(port: Port, number: u16) -> DhcpConfig {
+    config_with(port, number, Ear::default())
+}
+
+fn config_with(port: Port, number: u16, ear: Ear) -> DhcpConfig {
     let lo = WantedInterface { name: "lo".to_owned(), subnet: None, address: None };
     let place = place(&lo, &interfaces().unwrap()).unwrap();
-    DhcpConfig { place, port, number, is_shared: false, relays: Vec::new(), reply_to_source: true }
+    DhcpConfig { place, port, number, is_shared: false, relays: Vec::new(), reply_to_source: true, ear }
 }
 
 impl Rehearsal {
@@ -120,6 +124,23 @@ async fn machines_that_are_not_armed_hear_nothing_on_either_port() {
     }
     assert!(rehearsal.is_silent().await);
     rehearsal.end().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_takes_its_address_from_a_dhcp_server_is_overheard_and_not_answered() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let ear = Ear::new(move |taken| tell.send(*taken).unwrap());
+    let listener = DhcpListener::bind(config_with(Port::Server, 0, ear)).unwrap();
+    let (port, stop) = (listener.port().unwrap(), CancellationToken::new());
+    let decide = |_: &BootRequest, _: &MeetingPlace| panic!("nothing is asked of us");
+    let running = tokio::spawn(listener.run(decide, stop.clone()));
+    let machine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    machine.send_to(&recorded("ovmf-x64-pxe-request"), (Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    let taken = timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+    assert_eq!((taken.mac.to_string().as_str(), taken.server), ("52:54:00:f3:00:01", Ipv4Addr::new(10, 78, 0, 1)));
+    assert!(timeout(SILENCE, machine.recv_from(&mut [0; 2048])).await.is_err());
+    stop.cancel();
+    timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
