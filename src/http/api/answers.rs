@@ -173,7 +173,7 @@ async fn reviewed(
     release: InstallerRelease,
 ) -> Result<AnswerReview, Problem> {
     let mut review = state.answers.review(host, kind, release).map_err(cannot)?;
-    if state.image_for(host, kind).await?.is_none() {
+    if state.image_for(host, kind).await?.is_err() {
         let text = format!("there is no image to install from, so this is for the oldest installer, {release}");
         review.warnings.insert(0, AnswerNote { place: None, text });
     }
