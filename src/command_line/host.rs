@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
+    boots,
     client::Client,
     output::{Printer, table},
     power,
@@ -27,6 +28,12 @@ pub(super) enum HostVerb {
     },
     /// List the hosts
     List,
+    /// List the machines that asked for a boot and are not registered
+    Sightings {
+        /// Forget this one until it asks again
+        #[arg(long, value_name = "MAC")]
+        forget: Option<String>,
+    },
     /// Show a host with its steps and history
     Show {
         /// Its id, name or MAC address
@@ -79,6 +86,7 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
             let hosts = client.ask(Method::GET, "/api/hosts", None).await?;
             printer.print(&hosts, || list(&hosts));
         }
+        HostVerb::Sightings { forget } => boots::sightings(forget.as_deref(), &client, printer).await?,
         HostVerb::Show { host } => {
             let host = client.find_host(host).await?;
             printer.print(&host, || show(&host));

@@ -1,6 +1,7 @@
 //! The command line: what a person types, and one readable sentence with an exit code when it fails.
 
 mod answer;
+mod boots;
 mod client;
 mod config;
 mod demo;
@@ -52,8 +53,12 @@ enum Verb {
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
-    /// Look for what would keep machines from booting
-    Doctor,
+    /// Look for what would keep machines from booting; with `--mac`, why one machine's boot stands still (asks the running daemon)
+    Doctor {
+        /// The machine: its MAC address, or the name or id of its host
+        #[arg(long, value_name = "MACHINE")]
+        mac: Option<String>,
+    },
 }
 
 /// Does what was typed. Errors have been printed when this returns.
@@ -81,6 +86,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
-        Verb::Doctor => doctor::run(&arguments.config, printer).await,
+        Verb::Doctor { mac: Some(machine) } => boots::diagnose(machine, &arguments.config, printer).await,
+        Verb::Doctor { mac: None } => doctor::run(&arguments.config, printer).await,
     }
 }

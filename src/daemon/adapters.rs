@@ -9,8 +9,8 @@ use super::SystemClock;
 use crate::{
     catalog::{CatalogFolders, FolderCatalog},
     images::{ImageFolder, Intake},
-    ports::{BootTrace, Clock, NoTrace},
-    provisioning::{BootMemory, RememberingTrace},
+    ports::Clock,
+    provisioning::BootMemory,
     settings::Settings,
     store::{KeyFile, Store},
 };
@@ -23,7 +23,6 @@ pub(super) struct Adapters {
     pub(super) images: Arc<ImageFolder>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) boot_memory: Arc<BootMemory>,
-    pub(super) trace: Arc<dyn BootTrace>,
 }
 
 impl Adapters {
@@ -39,9 +38,7 @@ impl Adapters {
         let catalog = FolderCatalog::open(folders, Arc::clone(&clock)).context("cannot make the catalog's folders")?;
         let images = Arc::new(ImageFolder::new(settings.data_folder.join("images"), store.clone()));
         let boot_memory = Arc::new(BootMemory::default());
-        let trace = RememberingTrace { memory: boot_memory.clone(), clock: clock.clone(), next: Arc::new(NoTrace) };
-        let (catalog, trace) = (Arc::new(catalog), Arc::new(trace));
-        Ok(Self { store, key_file, catalog, images, clock, boot_memory, trace })
+        Ok(Self { store, key_file, catalog: Arc::new(catalog), images, clock, boot_memory })
     }
 
     /// Removes what additions and removals of images left behind that were interrupted.

@@ -46,16 +46,17 @@ impl Daemon {
         let boot_files = Arc::new(BootFiles::load(&settings.pxe.ipxe_folder));
         let doorbell = Arc::new(Doorbell::default());
         let urls = machine_urls(&settings, boot_address, machine_address);
-        let desks = Desks::build(&settings, &adapters, &doorbell, &urls, &certificate, &boot_files)?;
+        let mut desks = Desks::build(&settings, &adapters, &doorbell, &urls, &certificate, &boot_files)?;
         desks.world.keeper.restore().await.context("cannot read the hosts")?;
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        desks.watchers.start(&stop, &mut tasks).await;
         let network = Arc::new(NetworkBoard::default());
         if settings.pxe.enabled {
             for problem in &boot_files.problems {
                 tracing::error!("{problem}");
             }
             let board = Arc::clone(&network);
-            start_network_boot(&settings, &desks.offers, boot_files, board, &stop, &mut tasks).await?;
+            start_network_boot(&settings, &desks, boot_files, board, &stop, &mut tasks).await?;
         }
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
         let requests = Arc::clone(&operator.requests);
@@ -172,6 +173,8 @@ fn operator_state(
         operations,
         network,
         power: Arc::clone(&desks.power),
+        diary: Arc::clone(&desks.watchers.diary),
+        sightings: Arc::clone(&desks.watchers.sightings),
         redact,
         listen: address,
         form_token: FormToken::new(adapters.key_file.as_ref())?,

@@ -6,15 +6,16 @@ use super::{
     adapters::Adapters,
     cluster::{cluster_settings, patience},
     settings_words::set_path,
+    watchers::Watchers,
 };
 use crate::{
     infrastructure::InfrastructureService,
     operations::{ClusterSettings, World},
-    ports::{Doorbell, Power},
+    ports::{BootTrace, Doorbell, Power},
     power::PowerDrivers,
     provisioning::{
         AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, OwnCertificate, PowerDesk,
-        RefusalLog,
+        RefusalLog, Sightings,
     },
     remote_shell::Ssh,
     settings::Settings,
@@ -30,6 +31,7 @@ pub(super) struct Desks {
     pub(super) enrolment: Arc<Enrolment>,
     pub(super) power: Arc<PowerDesk>,
     pub(super) world: Arc<World>,
+    pub(super) watchers: Watchers,
 }
 
 impl Desks {
@@ -41,7 +43,7 @@ impl Desks {
         certificate: &OwnCertificate,
         boot_files: &Arc<BootFiles>,
     ) -> anyhow::Result<Self> {
-        let Adapters { store, key_file, catalog, images, clock, trace, .. } = adapters;
+        let Adapters { store, key_file, catalog, images, clock, .. } = adapters;
         let keeper = Arc::new(HostKeeper::new(
             store.clone(),
             store.clone(),
@@ -49,6 +51,8 @@ impl Desks {
             clock.clone(),
             Arc::clone(doorbell),
         ));
+        let watchers = Watchers::new(adapters, &keeper.boot_table());
+        let (trace, sightings) = (&watchers.trace, &watchers.sightings);
         let refusals = Arc::new(RefusalLog::new(store.clone(), clock.clone()));
         let (cluster, root_ssh_keys) = cluster_settings(settings)?;
         let boot = BootDesk {
@@ -62,6 +66,7 @@ impl Desks {
             urls: urls.clone(),
             certificate: certificate.clone(),
             trace: trace.clone(),
+            sightings: sightings.clone(),
         };
         let answers = AnswerDesk {
             keeper: keeper.clone(),
@@ -86,9 +91,9 @@ impl Desks {
             certificate: certificate.clone(),
             trace: trace.clone(),
         };
-        let enrolment = enrolment(adapters, &keeper);
+        let enrolment = enrolment(adapters, &keeper, sightings);
         let power = power(settings, adapters);
-        let offers = boot_offers(settings, adapters, &keeper, urls, boot_files);
+        let offers = boot_offers(settings, adapters, &keeper, urls, boot_files, trace);
         let world = world(settings, adapters, keeper, cluster, Arc::clone(&power.power))?;
         Ok(Self {
             offers: Arc::new(offers),
@@ -98,18 +103,20 @@ impl Desks {
             enrolment: Arc::new(enrolment),
             power: Arc::new(power),
             world: Arc::new(world),
+            watchers,
         })
     }
 }
 
 /// What registers hosts.
-fn enrolment(adapters: &Adapters, keeper: &Arc<HostKeeper>) -> Enrolment {
+fn enrolment(adapters: &Adapters, keeper: &Arc<HostKeeper>, sightings: &Arc<Sightings>) -> Enrolment {
     Enrolment {
         keeper: keeper.clone(),
         hosts: adapters.store.clone(),
         catalog: adapters.catalog.clone(),
         secrets: adapters.key_file.clone(),
         clock: adapters.clock.clone(),
+        sightings: sightings.clone(),
     }
 }
 
@@ -137,6 +144,7 @@ fn boot_offers(
     keeper: &HostKeeper,
     urls: &MachineUrls,
     boot_files: &Arc<BootFiles>,
+    trace: &Arc<dyn BootTrace>,
 ) -> BootOffers {
     BootOffers {
         boot_table: keeper.boot_table(),
@@ -145,7 +153,7 @@ fn boot_offers(
         boot_files: boot_files.clone(),
         unarmed: settings.pxe.unarmed,
         memory: adapters.boot_memory.clone(),
-        trace: adapters.trace.clone(),
+        trace: trace.clone(),
     }
 }
 

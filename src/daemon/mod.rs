@@ -11,6 +11,7 @@ mod network_boot;
 mod network_start;
 mod settings_words;
 mod tasks;
+mod watchers;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 

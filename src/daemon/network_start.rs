@@ -6,10 +6,13 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp};
+use super::{
+    desks::Desks,
+    network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp},
+};
 use crate::{
     dhcp::Ear,
-    provisioning::BootOffers,
+    domain::sighting::Question,
     settings::{PxeSettings, Settings},
     tftp::{BootFiles, TftpServer},
 };
@@ -17,16 +20,19 @@ use crate::{
 /// Answers booting machines until the stop; when this returns, every interface that is there is served.
 pub(super) async fn start_network_boot(
     settings: &Settings,
-    offers: &Arc<BootOffers>,
+    desks: &Desks,
     boot_files: Arc<BootFiles>,
     board: Arc<NetworkBoard>,
     stop: &CancellationToken,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let offers = Arc::clone(offers);
+    let (offers, sightings) = (Arc::clone(&desks.offers), Arc::clone(&desks.watchers.sightings));
     let listening = Arc::clone(&offers);
     let ear = Ear::new(move |taken| listening.overheard(taken));
-    let decide: Decide = Arc::new(move |request, met| offers.offer(request, met.our));
+    let decide: Decide = Arc::new(move |request, met| {
+        sightings.asked(&Question::for_boot(request, &met.interface));
+        offers.offer(request, met.our)
+    });
     let open_tftp: OpenTftp = Box::new(move |address| TftpServer::bind(address, Arc::clone(&boot_files)));
     let config = NetworkBootConfig { ear, ..config(&settings.pxe) };
     let network_boot = NetworkBoot::start(config, decide, open_tftp, board).await;

@@ -50,5 +50,7 @@ super::words::words!(
         Warning = "warning",
         /// An image came or went.
         Image = "image",
+        /// A machine that is not registered was seen for the first time.
+        Sighting = "sighting",
     }
 );

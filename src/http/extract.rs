@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::domain::{
-    identity::{HostId, ImageId, OperationId},
+    identity::{HostId, ImageId, MacAddress, OperationId},
     image_addition::AdditionId,
 };
 
@@ -91,6 +91,18 @@ impl<S: Send + Sync> FromRequestParts<S> for HostPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no host has this id"))
+    }
+}
+
+/// The MAC address of a path, in any of its spellings.
+pub(super) struct MacPath(pub(super) MacAddress);
+
+impl<S: Send + Sync> FromRequestParts<S> for MacPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let mac = path_id(parts, state).await.map(Self);
+        mac.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "this is no MAC address, such as 52:54:00:12:34:56"))
     }
 }
 

@@ -12,7 +12,10 @@ use axum::{
     },
 };
 use futures_util::stream;
-use tokio::sync::watch;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,7 +24,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    domain::live_event::LiveEvent,
+    domain::{identity::MacAddress, live_event::LiveEvent},
     ports::{LedgerError, LiveFeed},
 };
 
@@ -45,8 +48,8 @@ pub(super) async fn events(
     let newest = state.feed.newest_event().await?;
     // An id that we never gave is of another database; what is new here is new to that page.
     let last = after.unwrap_or(newest).min(newest);
-    let reader =
-        Reader { bell: state.feed.bell(), feed: state.feed, stop: state.stop, last, rows: Vec::new().into_iter() };
+    let (bell, boots) = (state.feed.bell(), state.diary.news());
+    let reader = Reader { bell, boots, feed: state.feed, stop: state.stop, last, rows: Vec::new().into_iter() };
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))
@@ -57,6 +60,7 @@ pub(super) async fn events(
 struct Reader {
     feed: Arc<dyn LiveFeed>,
     bell: watch::Receiver<i64>,
+    boots: broadcast::Receiver<MacAddress>,
     stop: CancellationToken,
     last: i64,
     rows: std::vec::IntoIter<LiveEvent>,
@@ -82,6 +86,7 @@ impl Reader {
                     tokio::select! {
                         () = stop.cancelled() => return None,
                         rung = self.bell.changed() => rung.ok()?,
+                        news = self.boots.recv() => return boot(news),
                     }
                 }
                 Err(error) => {
@@ -95,6 +100,17 @@ impl Reader {
     async fn read(&self) -> Result<Vec<LiveEvent>, LedgerError> {
         self.feed.events_after(self.last, ROWS_AT_ONCE).await
     }
+}
+
+/// Something was seen of a booting machine. That is no row of the table and has no id: whoever misses it sees it at the next look.
+fn boot(news: Result<MacAddress, RecvError>) -> Option<Event> {
+    let mac = match news {
+        Ok(mac) => mac.to_string(),
+        // Several: of which machines, nobody knows any more.
+        Err(RecvError::Lagged(_)) => String::new(),
+        Err(RecvError::Closed) => return None,
+    };
+    Event::default().event("boot").json_data(serde_json::json!({ "mac": mac })).ok()
 }
 
 fn spell(row: &LiveEvent) -> Option<Event> {

@@ -11,7 +11,7 @@ use axum::{
 use super::{OperatorState, problem::Problem};
 use crate::domain::{host_lifecycle::HostState, operation::OperationStatus};
 
-/// Hosts by state, operations that are not over by status, images, catalog problems, requests by route.
+/// Hosts by state, operations that are not over by status, images, catalog problems, what was seen on the network, requests by route.
 pub(super) async fn serve(State(state): State<OperatorState>) -> Result<Response, Problem> {
     let mut hosts: BTreeMap<HostState, u64> = HostState::ALL.iter().map(|state| (*state, 0)).collect();
     let mut operations: BTreeMap<OperationStatus, u64> =
@@ -40,6 +40,16 @@ pub(super) async fn serve(State(state): State<OperatorState>) -> Result<Response
     text.sample("rackseed_images", &[], images as u64);
     text.family("rackseed_catalog_problems", "gauge", "Rules that the catalog's files break as they are now.");
     text.sample("rackseed_catalog_problems", &[], state.catalog.status().problems.len() as u64);
+    text.family("rackseed_sightings", "gauge", "Machines that asked for a boot and are not registered.");
+    text.sample("rackseed_sightings", &[], state.sightings.all().len() as u64);
+    text.family("rackseed_booting_machines", "gauge", "Machines whose boots are remembered.");
+    text.sample("rackseed_booting_machines", &[], state.diary.machines() as u64);
+    text.family(
+        "rackseed_boot_milestones_dropped",
+        "counter",
+        "Milestones of boots that came faster than they could be written down.",
+    );
+    text.sample("rackseed_boot_milestones_dropped_total", &[], state.diary.dropped());
     text.family("rackseed_http_requests", "counter", "Requests since the start.");
     for ((audience, method, route, status), count) in state.requests.rows() {
         let status = status.to_string();

@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{answers, hosts, image_views, images, network, power, views},
+    api::{answers, boots, hosts, image_views, images, network, power, sightings, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -118,6 +118,12 @@ fn schemas() -> Map<String, Value> {
     add::<network::NetworkJson>(&mut schemas);
     add::<network::InterfaceJson>(&mut schemas);
     add::<network::ServiceJson>(&mut schemas);
+    add::<sightings::SightingJson>(&mut schemas);
+    add::<boots::BootJson>(&mut schemas);
+    add::<boots::SeenJson>(&mut schemas);
+    add::<boots::DiagnosisJson>(&mut schemas);
+    add::<boots::ExpectedJson>(&mut schemas);
+    add::<boots::CauseJson>(&mut schemas);
     add::<answers::AnswerPreviewJson>(&mut schemas);
     add::<answers::AnswerCheckJson>(&mut schemas);
     add::<answers::AnswerNoteJson>(&mut schemas);

@@ -21,7 +21,7 @@ use crate::{
         Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError, LiveFeed,
         NetworkView, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
     },
-    provisioning::{AnswerDesk, Enrolment, PowerDesk},
+    provisioning::{AnswerDesk, BootDiary, Enrolment, PowerDesk, Sightings},
 };
 
 /// What the operator listener asks.
@@ -59,6 +59,10 @@ pub struct OperatorState {
     pub network: Arc<dyn NetworkView>,
     /// Looks at power, and switches.
     pub power: Arc<PowerDesk>,
+    /// What was seen of booting machines.
+    pub diary: Arc<BootDiary>,
+    /// Machines that are not registered.
+    pub sightings: Arc<Sightings>,
     /// Hides the secrets of an answer.
     pub redact: fn(&str) -> String,
     /// The address on which the operator listener is bound: every page says whether it is loopback.

@@ -15,7 +15,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{answers, catalog, hosts, images, network, operations, power},
+    api::{answers, boots, catalog, hosts, images, network, operations, power, sightings},
     boot,
     dashboard::{assets, forms, pages},
     live_events, machine, metrics, openapi,
@@ -199,6 +199,13 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("everything that is wrong with the answer that the host would be given, and where to change it"),
     Row::get("/api/hosts/{id}/answer-diff", Body::Json("AnswerDifference"), || get(answers::difference))
         .says("what has changed since the host was given an answer last, without secrets"),
+    Row::get("/api/hosts/{id}/boot", Body::Json("Boot"), || get(boots::of_host))
+        .says("what was seen of the host's boots, where the latest one stands, and what is likely wrong"),
+    Row::get("/api/boots/{mac}", Body::Json("Boot"), || get(boots::of_machine)).says("the same for any machine, registered or not"),
+    Row::get("/api/sightings", Body::List("Sighting"), || get(sightings::list))
+        .says("machines that asked for a boot and are not registered"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/sightings/{mac}", || delete(sightings::forget)) }
+        .says("forget such a machine until it asks again"),
     Row::get("/api/operations/{id}", Body::Json("Operation"), || get(operations::show)).says("one operation with its steps"),
     Row::post("/api/operations/{id}/retry", Body::Nothing, (200, Body::Json("Operation")), || post(operations::retry))
         .says("try the failed step of a parked operation again"),
@@ -232,6 +239,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/healthz", PLAIN, || get(metrics::health)).says("whether the daemon can read and write its database"),
     Row::get("/", HTML, || get(pages::hosts)).says("the hosts as a page"),
     Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
+    Row::form("/sightings/{mac}/forget", &[], || post(forms::forget_sighting)).says("the form that forgets a machine that was seen"),
     Row::get("/hosts/{id}", HTML, || get(pages::host)).says("one host as a page"),
     Row::form("/hosts/{id}/rebuild", &["confirm", "image"], || post(forms::rebuild)).says("the rebuild form"),
     Row::form("/hosts/{id}/power", &["action", "confirm"], || post(forms::power)).says("the power form"),

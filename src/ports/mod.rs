@@ -19,6 +19,7 @@ mod rebuild_ledger;
 mod remote_shell;
 mod secrets;
 mod served_file;
+mod sighting_ledger;
 mod ssh_keys;
 
 pub use boot_files::BootFileShelf;
@@ -40,6 +41,7 @@ pub use rebuild_ledger::RebuildLedger;
 pub use remote_shell::{Command, Credential, Login, Output, RemoteShell, RemoteShellError};
 pub use secrets::{Secrets, SecretsError};
 pub use served_file::{Segment, ServedFile};
+pub use sighting_ledger::{BootRecordLedger, SightingLedger};
 pub use ssh_keys::{SshKeys, UnusableKey};
 
 /// Why a ledger could not do what it promises.

@@ -9,6 +9,7 @@ use super::{
     MachineUrls, OwnCertificate,
     host_keeper::{HostKeeper, KeeperError, Move},
     refusal::{Refusal, RefusalLog},
+    sightings::Sightings,
     tokens::hash_token,
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
         identity::MacAddress,
         image::ImagePart,
         rebuild::{Rebuild, RebuildMarks, TokenPurpose},
+        sighting::Question,
     },
     ports::{BootTrace, Catalog, Clock, HostLedger, ImageLibrary, LedgerError, RebuildLedger, ServedFile},
 };
@@ -75,6 +77,8 @@ pub struct BootDesk {
     pub certificate: OwnCertificate,
     /// Is told what machines fetch.
     pub trace: Arc<dyn BootTrace>,
+    /// Is told who asks and is not registered.
+    pub sightings: Arc<Sightings>,
 }
 
 impl BootDesk {
@@ -88,13 +92,15 @@ impl BootDesk {
             Err(error) => ScriptAnswer::refuse(None, error.to_string()),
         };
         if let Some(mac) = answer.mac {
-            self.trace.saw(mac, Milestone::ScriptFetched { script: answer.script.word().to_owned() });
+            self.trace.saw(mac, Milestone::ScriptFetched { script: answer.told() });
         }
         self.render(request, &answer)
     }
 
     async fn decide_script(&self, request: &ScriptRequest, mac: MacAddress) -> Result<ScriptAnswer, Refusal> {
         let Some(host) = self.hosts.host_by_mac(mac).await? else {
+            let (platform, version) = (request.platform.as_deref(), request.version.as_deref());
+            self.sightings.asked(&Question::for_script(mac, platform, version));
             return Ok(ScriptAnswer::local(mac, None, "this machine is not registered; it boots its own disk".into()));
         };
         let stays = |why: String| Ok(ScriptAnswer::local(mac, Some(&host), why));
@@ -281,6 +287,12 @@ struct ScriptAnswer {
 }
 
 impl ScriptAnswer {
+    /// How the trace of the boot names it: `install: installing pve-01 on …`.
+    fn told(&self) -> String {
+        let word = self.script.word();
+        if self.message.is_empty() { word.to_owned() } else { format!("{word}: {}", self.message) }
+    }
+
     fn new(script: ScriptName, mac: MacAddress, host: Option<&Host>, message: String) -> Self {
         Self {
             script,

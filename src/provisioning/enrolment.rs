@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::host_keeper::{HostKeeper, KeeperError};
+use super::{
+    host_keeper::{HostKeeper, KeeperError},
+    sightings::Sightings,
+};
 use crate::{
     domain::{
         host::{Host, NewHost},
@@ -57,6 +60,8 @@ pub struct Enrolment {
     pub secrets: Arc<dyn Secrets>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Machines that are not registered.
+    pub sightings: Arc<Sightings>,
 }
 
 impl Enrolment {
@@ -91,6 +96,7 @@ impl Enrolment {
             }
         })?;
         self.show(&host.id).await?;
+        self.sightings.forget(host.mac);
         Ok(host)
     }
 

@@ -10,6 +10,7 @@
 //! - WAL needs a local disk: the data folder may not lie on NFS or CIFS.
 
 mod answers;
+mod boot_records;
 mod change;
 mod columns;
 mod connection;
@@ -24,6 +25,7 @@ mod power_secrets;
 mod readers;
 mod rebuilds;
 mod secrets;
+mod sightings;
 mod writer;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod support;
 mod answers;
 mod api;
 mod boot_order;
+mod boots;
 mod catalog;
 mod dashboard;
 mod dhcp;

@@ -70,6 +70,11 @@ impl House {
 
     /// A daemon whose operator listener has this address.
     pub(crate) async fn listening_on(operator: &str) -> Self {
+        Self::with(|settings| settings.server.listen = operator.parse().unwrap()).await
+    }
+
+    /// A daemon without an image, with settings of its own.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings { data_folder: folder.path().join("data"), ..Settings::default() };
         for catalog in
@@ -77,11 +82,12 @@ impl House {
         {
             *catalog = folder.path().join(&*catalog);
         }
-        settings.server.listen = operator.parse().unwrap();
+        settings.server.listen = "127.0.0.1:0".parse().unwrap();
         settings.server.boot_listen = "127.0.0.1:0".parse().unwrap();
         settings.server.machine_listen = "127.0.0.1:0".parse().unwrap();
         settings.pxe.enabled = false;
         settings.credentials.root_password_hash = "$6$salt$hash".into();
+        change(&mut settings);
         let daemon = Daemon::start(settings.clone()).await.unwrap();
         let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
         Self { daemon, folder, client, settings }

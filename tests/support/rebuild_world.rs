@@ -22,7 +22,7 @@ use rackseed::{
     },
     provisioning::{
         AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience,
-        RefusalLog,
+        RefusalLog, Sightings,
     },
     remote_shell::Ssh,
     store::{KeyFile, Store},
@@ -165,6 +165,7 @@ impl RebuildWorld {
             urls: urls(),
             certificate: certificate(),
             trace: Arc::new(NoTrace),
+            sightings: self.sightings(),
         }
     }
 
@@ -213,6 +214,12 @@ impl RebuildWorld {
         }
     }
 
+    /// Remembers who asks and is not registered.
+    pub(crate) fn sightings(&self) -> Arc<Sightings> {
+        let table = self.world.keeper.boot_table();
+        Arc::new(Sightings::new(table, self.clock.clone(), self.store.clone(), self.store.clone()))
+    }
+
     fn enrolment(&self) -> Enrolment {
         Enrolment {
             keeper: self.world.keeper.clone(),
@@ -220,6 +227,7 @@ impl RebuildWorld {
             catalog: self.catalog.clone(),
             secrets: self.world.secrets.clone(),
             clock: self.clock.clone(),
+            sightings: self.sightings(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The JSON interface for people's programs: extract, ask a desk, answer.
 
 pub(super) mod answers;
+pub(super) mod boots;
 pub(super) mod catalog;
 pub(super) mod hosts;
 pub(super) mod image_views;
@@ -8,4 +9,5 @@ pub(super) mod images;
 pub(super) mod network;
 pub(super) mod operations;
 pub(super) mod power;
+pub(super) mod sightings;
 pub(super) mod views;

@@ -17,7 +17,7 @@ use crate::{
     http::{
         OperatorState,
         api::power::action,
-        extract::{FormFields, HostPath, OperationPath},
+        extract::{FormFields, HostPath, MacPath, OperationPath},
         problem::Problem,
     },
 };
@@ -60,6 +60,18 @@ pub(in crate::http) async fn register(
         form.trouble = Some(problem.detail().to_owned());
     }
     host_list(&state, problem.status(), form).await
+}
+
+/// Forgets a machine that was seen and is not registered.
+pub(in crate::http) async fn forget_sighting(
+    State(state): State<OperatorState>,
+    mac: Result<MacPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (MacPath(mac), _) = (mac?, ours(&state, fields)?);
+    state.sightings.forget(mac);
+    state.diary.forget_stranger(mac);
+    Ok(Redirect::to("/").into_response())
 }
 
 /// Starts a rebuild.

@@ -4,6 +4,8 @@ use askama::Template;
 use axum::{http::StatusCode, response::Response};
 
 use super::{
+    boot_part::BootPart,
+    hardware_part,
     power_part::PowerPart,
     shell::{PageProblem, Shell, render},
     words::{Moment, doing, operation_tone, plain, state_tone, step_tone, title},
@@ -44,6 +46,8 @@ struct HostPage {
     rebuild: RebuildPart,
     fingerprint_to_confirm: Option<String>,
     power: PowerPart,
+    mac: String,
+    boot: BootPart,
 }
 
 /// An operation as pages show it.
@@ -161,6 +165,8 @@ pub(super) async fn show(
         may_rebuild: host.state.is_stable(),
         rebuild: RebuildPart::new(state, &host, &history, disks, now).await?,
         power: PowerPart::new(state, &host).await?,
+        mac: host.mac.to_string(),
+        boot: BootPart::new(state, &host),
         fingerprint_to_confirm: operation.filter(waits_for_confirmation).and_then(|_| state.fingerprint_of(&host)),
         shell,
     };
@@ -206,7 +212,7 @@ fn facts(
     let server_type = state.catalog.server_type(&host.server_type);
     let unknown = || "not known yet".to_owned();
     let full = |at| Moment::new(at, now).full;
-    vec![
+    let mut facts = vec![
         ("MAC address", host.mac.to_string()),
         (
             "Server type",
@@ -226,7 +232,9 @@ fn facts(
         ("SSH host key", state.fingerprint_of(host).unwrap_or_else(unknown)),
         ("Registered", full(host.registered_at)),
         ("Last installed", host.installed_at.map_or_else(|| "never".to_owned(), full)),
-    ]
+    ];
+    facts.extend(host.hardware.iter().flat_map(hardware_part::facts));
+    facts
 }
 
 impl HistoryRow {

@@ -2,10 +2,13 @@
 //! the page asks for itself again whenever the live feed says that something changed.
 
 pub(super) mod assets;
+mod boot_part;
 pub(super) mod forms;
+mod hardware_part;
 mod host_page;
 mod operation_page;
 pub(super) mod pages;
 mod power_part;
 mod shell;
+mod sightings_part;
 mod words;

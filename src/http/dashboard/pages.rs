@@ -6,6 +6,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use super::{
     host_page, operation_page,
     shell::{PageProblem, Shell, render},
+    sightings_part::SightingsPart,
     words::{Moment, doing, state_tone},
 };
 use crate::{
@@ -57,6 +58,7 @@ pub(super) struct Registration {
 struct HostList {
     shell: Shell,
     rows: Vec<Row>,
+    sightings: SightingsPart,
     has_image: bool,
     server_types: Vec<ServerType>,
     form: Registration,
@@ -88,8 +90,9 @@ pub(super) async fn host_list(
     shell.trouble.clone_from(&form.trouble);
     let now = state.clock.now();
     let mut rows = Vec::new();
-    for host in state.hosts.hosts().await? {
-        let operation = state.operation_of(&host).await?;
+    let hosts = state.hosts.hosts().await?;
+    for host in &hosts {
+        let operation = state.operation_of(host).await?;
         rows.push(Row {
             id: host.id.to_string(),
             hostname: host.hostname.to_string(),
@@ -99,7 +102,7 @@ pub(super) async fn host_list(
             label: host.state.label(),
             tone: state_tone(host.state, operation.as_ref()),
             since: Moment::new(host.state_since, now),
-            doing: doing(&host, operation.as_ref()),
+            doing: doing(host, operation.as_ref()),
         });
     }
     let count = |tones: &[&str]| rows.iter().filter(|row| tones.contains(&row.tone)).count();
@@ -108,6 +111,7 @@ pub(super) async fn host_list(
         at_work: count(&["armed", "busy"]),
         ready: count(&["good"]),
         in_trouble: count(&["bad"]),
+        sightings: SightingsPart::new(state, &hosts),
         has_image: !state.images.images().await?.is_empty(),
         server_types: state.catalog.server_types(),
         shell,

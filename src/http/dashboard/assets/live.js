@@ -29,13 +29,28 @@ function tick() {
 function takeOver(page) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
-    if (!fresh || fresh.innerHTML === part.dataset.seen) continue;
+    if (!fresh || fresh.innerHTML === part.dataset.seen || isBeingFilledIn(part)) continue;
     part.dataset.seen = fresh.innerHTML;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     part.replaceChildren(...document.adoptNode(fresh).childNodes);
     if (focused) document.getElementById(focused)?.focus();
   }
   tick();
+}
+
+// What a person has begun to type is not taken away.
+function isBeingFilledIn(part) {
+  return [...part.querySelectorAll("input:not([type=hidden]), select")].some((field) =>
+    field === document.activeElement || (field.tagName === "SELECT" ? field.dataset.touched : field.value !== field.defaultValue));
+}
+
+// What is overdue from a moment on is shown so at that moment.
+function lookAtTheMoment() {
+  for (const part of document.querySelectorAll("[data-look-at]")) {
+    if (Date.parse(part.dataset.lookAt) > Date.now()) continue;
+    part.removeAttribute("data-look-at");
+    schedule();
+  }
 }
 
 async function refresh() {
@@ -81,7 +96,12 @@ function listen() {
     // A daemon that answers with an error ends the event source for good; a new one is tried.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { stop(); listen(); schedule(); }, 3000);
   };
-  for (const topic of ["host", "operation", "catalog", "warning", "image"]) {
+  // Boots are no rows of the table: nothing to come back to, and only the page of that machine looks again.
+  source.addEventListener("boot", (event) => {
+    const { mac } = JSON.parse(event.data);
+    if (script.dataset.mac && (!mac || mac === script.dataset.mac)) schedule();
+  });
+  for (const topic of ["sighting", "host", "operation", "catalog", "warning", "image"]) {
     source.addEventListener(topic, (event) => {
       after = event.lastEventId;
       schedule();
@@ -121,6 +141,16 @@ async function lookAtPower() {
 }
 
 lookAtPower();
-setInterval(tick, 1000);
+// The name that is suggested follows the kind of server, until a person has typed one.
+document.addEventListener("change", (event) => {
+  const select = event.target;
+  if (select.tagName !== "SELECT") return;
+  select.dataset.touched = "yes";
+  const name = select.form?.elements.hostname;
+  const suggested = select.selectedOptions[0]?.dataset.name;
+  if (name && suggested && name.value === name.defaultValue) name.value = name.defaultValue = suggested;
+});
+
+setInterval(() => { tick(); lookAtTheMoment(); }, 1000);
 tick();
 if (!document.hidden) listen();
