@@ -183,8 +183,8 @@ impl Milestone {
             Self::AskedBootServer => "It took our offer and asked port 4011 for its boot file".to_owned(),
             Self::LoaderFetched { file, transfer } => transfer.told(&format!("iPXE ({file})")),
             Self::ScriptFetched { script } => match script.split_once(": ") {
-                Some((name, message)) => format!("iPXE fetched the script `{name}`: {message}"),
-                None => format!("iPXE fetched the script `{script}`"),
+                Some((name, message)) => format!("iPXE fetched its {name} script: {message}"),
+                None => format!("iPXE fetched its {script} script"),
             },
             Self::KernelFetched { transfer } => transfer.told("the installer's kernel"),
             Self::InitrdFetched { transfer } => transfer.told("the installer's initrd"),

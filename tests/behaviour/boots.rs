@@ -235,7 +235,7 @@ async fn every_milestone_of_an_installation_is_told_with_its_sentence_and_what_c
         Stage::PhonedHome,
     ];
     assert_eq!(milestones, wanted.map(Stage::word), "{done:#}");
-    assert!(seen[0]["sentence"].as_str().unwrap().contains("`install`: installing pve-01"), "{done:#}");
+    assert!(seen[0]["sentence"].as_str().unwrap().contains("its install script: installing pve-01"), "{done:#}");
     assert!(seen[1]["bytes"].as_u64().unwrap() > 200_000, "{done:#}");
     assert!(seen.iter().all(|seen| seen["milliseconds"].is_u64() && seen["sentence"].as_str().unwrap().len() > 20));
     let text = done.to_string();
