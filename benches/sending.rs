@@ -71,7 +71,7 @@ pub(super) fn compare() {
         stream(server, 0, IMAGE_BYTES);
     }
     row("ISO, 1 stream", &ours, &theirs, |server| {
-        turn(server, 2 * IMAGE_BYTES, || (0..2).for_each(|_| stream(server, 0, IMAGE_BYTES)))
+        turn(server, 4 * IMAGE_BYTES, || (0..4).for_each(|_| stream(server, 0, IMAGE_BYTES)))
     });
     let piece = IMAGE_BYTES / 16;
     row("ISO, 50 streams", &ours, &theirs, |server| {
@@ -204,6 +204,8 @@ async fn lay_image(data: &Path) -> PathBuf {
         settings_offset_bytes: 1 << 20,
         settings_size_bytes: 4096,
         added_at: Timestamp::UNIX_EPOCH,
+        is_default: false,
+        files: None,
     };
     ImageLedger::insert(&Store::open_shared(data).unwrap(), &image).await.unwrap();
     iso
