@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde_json::json;
 
 use super::{output::Printer, probes};
-use crate::settings::Settings;
+use crate::{domain::identity::MacAddress, settings::Settings};
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ pub(super) struct Finding {
 }
 
 /// Makes every check; the exit code is a failure when one of them found a problem.
-pub(super) async fn run(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: &Path, imitated: Option<MacAddress>, printer: &Printer) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(config)?;
-    let findings = probes::all(&settings).await;
+    let findings = probes::all(&settings, imitated).await;
     let list: Vec<_> = findings
         .iter()
         .map(|it| json!({ "check": it.what, "verdict": it.verdict.word(), "detail": it.detail }))

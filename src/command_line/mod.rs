@@ -9,6 +9,7 @@ mod doctor;
 mod fetch;
 mod host;
 mod image;
+mod lan;
 mod output;
 mod power;
 mod probes;
@@ -17,6 +18,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use crate::domain::identity::MacAddress;
 use output::Printer;
 
 /// Turns bare metal into ready Proxmox VE cluster nodes.
@@ -58,6 +60,9 @@ enum Verb {
         /// The machine: its MAC address, or the name or id of its host
         #[arg(long, value_name = "MACHINE")]
         mac: Option<String>,
+        /// Ask the network as if we were this machine, to see what it would get; else as a machine that nobody knows
+        #[arg(long = "as", value_name = "MAC", conflicts_with = "mac")]
+        imitated: Option<MacAddress>,
     },
 }
 
@@ -86,7 +91,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
-        Verb::Doctor { mac: Some(machine) } => boots::diagnose(machine, &arguments.config, printer).await,
-        Verb::Doctor { mac: None } => doctor::run(&arguments.config, printer).await,
+        Verb::Doctor { mac: Some(machine), .. } => boots::diagnose(machine, &arguments.config, printer).await,
+        Verb::Doctor { mac: None, imitated } => doctor::run(&arguments.config, *imitated, printer).await,
     }
 }

@@ -8,9 +8,12 @@ use std::{
 
 use reqwest::Method;
 
-use super::doctor::{Finding, Verdict};
+use super::{
+    doctor::{Finding, Verdict},
+    lan,
+};
 use crate::{
-    dhcp::{ProbeAnswer, interfaces, place, port_holder, probe},
+    dhcp::{interfaces, place, port_holder},
     domain::{identity::MacAddress, network::WantedInterface},
     settings::Settings,
     tftp::BootFiles,
@@ -22,15 +25,17 @@ const EARLIEST_YEAR: i16 = 2026;
 const REACH_LIMIT: Duration = Duration::from_secs(3);
 
 /// Makes every check.
-pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
+pub(super) async fn all(settings: &Settings, imitated: Option<MacAddress>) -> Vec<Finding> {
     let mut findings = vec![clock(), xorriso(), credentials(settings)];
     findings.extend(boot_files(settings));
     for wanted in settings.pxe.wanted_interfaces().iter().filter(|_| settings.pxe.enabled) {
-        findings.extend(network(wanted).await);
-        findings.push(match interface(wanted) {
-            Ok(address) => good("network interface", format!("{} has {address}", wanted.name)),
-            Err(detail) => bad("network interface", detail),
-        });
+        match interface(wanted) {
+            Ok(our) => {
+                findings.push(good("network interface", format!("{} has {our}", wanted.name)));
+                findings.extend(lan::ask(&wanted.name, our, imitated).await);
+            }
+            Err(detail) => findings.push(bad("network interface", detail)),
+        }
     }
     if !settings.pxe.enabled {
         findings.push(good("network interface", "network boot is off (pxe.enabled)".into()));
@@ -53,11 +58,11 @@ pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn good(what: &'static str, detail: String) -> Finding {
+pub(super) fn good(what: &'static str, detail: String) -> Finding {
     Finding { what, verdict: Verdict::Good, detail }
 }
 
-fn bad(what: &'static str, detail: String) -> Finding {
+pub(super) fn bad(what: &'static str, detail: String) -> Finding {
     Finding { what, verdict: Verdict::Bad, detail }
 }
 
@@ -107,52 +112,6 @@ fn boot_files(settings: &Settings) -> Vec<Finding> {
 fn interface(wanted: &WantedInterface) -> Result<Ipv4Addr, String> {
     let place = interfaces().and_then(|present| place(wanted, &present));
     place.map(|place| place.our).map_err(|error| error.to_string())
-}
-
-/// Asks the network as a booting machine would: who answers beside us?
-async fn network(wanted: &WantedInterface) -> Vec<Finding> {
-    let (interface, our) = (wanted.name.clone(), interface(wanted).ok());
-    let asked = tokio::task::spawn_blocking(move || {
-        let mut random = [0; 4];
-        getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-        // A locally administered address: no card has it, and we ourselves are silent to it.
-        let mac = MacAddress::from_bytes([0x02, 0x52, random[0], random[1], random[2], random[3]])
-            .map_err(std::io::Error::other)?;
-        probe(&interface, mac)
-    });
-    let answers = match asked.await {
-        Ok(Ok(answers)) => answers,
-        Ok(Err(error)) => return vec![unknown(format!("could not be asked ({error}); run as root"))],
-        Err(error) => return vec![unknown(format!("could not be asked ({error})"))],
-    };
-    let mut findings: Vec<_> = answers.iter().filter(|answer| Some(answer.server) != our).map(server).collect();
-    if !answers.iter().any(|answer| answer.offers_address) {
-        let detail =
-            "no DHCP server answered on the interface; machines get no address and cannot boot from the network"
-                .to_owned();
-        findings.push(Finding { what: "LAN", verdict: Verdict::Bad, detail });
-    }
-    findings
-}
-
-fn unknown(detail: String) -> Finding {
-    Finding { what: "LAN", verdict: Verdict::Warning, detail }
-}
-
-fn server(answer: &ProbeAnswer) -> Finding {
-    let ProbeAnswer { server, boot_file, .. } = answer;
-    if answer.is_pxe {
-        let detail = format!(
-            "{server} is another PXE server; machines may follow it in place of us: switch it off, or its option 60 and boot file"
-        );
-        return Finding { what: "LAN", verdict: Verdict::Bad, detail };
-    }
-    match boot_file {
-        Some(file) => unknown(format!(
-            "the DHCP server {server} offers a boot file of its own (`{file}`); remove it there (next-server, options 66 and 67)"
-        )),
-        None => good("LAN", format!("the DHCP server {server} answers")),
-    }
 }
 
 /// Tries to take every port for a moment.

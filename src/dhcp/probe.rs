@@ -1,5 +1,5 @@
-//! Asks the network as a booting machine would, and lists who answers: a rival PXE server, or no DHCP server at all, is found before a
-//! machine stands there without a boot.
+//! Asks the network as booting machines would, and lists who answers what: a rival PXE server, a stray boot file, a blocked port or no DHCP
+//! server at all is found before a machine stands there without a boot.
 
 use std::{
     io,
@@ -7,159 +7,105 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dhcproto::{
-    Encodable, Encoder,
-    v4::{DhcpOption, Flags, HType, Message, MessageType, Opcode, OptionCode, borrowed},
-};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::domain::identity::MacAddress;
+use super::probe_packets::{Answer, boot_server_request, discover, read};
+use crate::domain::{
+    identity::MacAddress,
+    network_probe::{ProbeAnswer, ProbeClient},
+};
 
-/// DHCP's ports (RFC 2131 §4.1).
+/// DHCP's ports (RFC 2131 §4.1) and the boot server's (PXE 2.1).
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
-/// When the question is asked again; servers that ping an address first take a second to answer.
+const PROXY_PORT: u16 = 4011;
+/// When the questions are asked again; servers that ping an address first take a second to answer.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How long answers are waited for.
+/// How long answers are waited for: as long as the firmware that waits longest collects offers (EDK2, 3.7 s).
 const LISTEN: Duration = Duration::from_secs(4);
+/// How long a boot server may take; firmware asks again after one second.
+const LISTEN_TO_BOOT_SERVER: Duration = Duration::from_millis(1500);
+/// How many answers are kept. A network that gives more is ill in a way that needs no more evidence.
+const MOST_ANSWERS: usize = 64;
+/// How long one look for a packet takes.
+const LOOK: Duration = Duration::from_millis(200);
+/// Longer than any packet.
+const LARGEST_PACKET: usize = 2048;
 
-/// One server that answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeAnswer {
-    /// Its address (option 54, else the packet's sender).
-    pub server: Ipv4Addr,
-    /// Whether it offered an address: a DHCP server.
-    pub offers_address: bool,
-    /// Whether it calls itself a PXE server (option 60).
-    pub is_pxe: bool,
-    /// The boot file that it offered, if any.
-    pub boot_file: Option<String>,
+/// Asks as every client kind with this address and returns who answered, each server once per kind. Nothing is requested, so no lease is used
+/// up. With a locally administered address (nobody's), we ourselves are silent; with that of an armed host, the answers are what it would get.
+/// Takes about four seconds, and a little more for every boot server that must be asked; needs the capabilities of the daemon.
+///
+/// # Errors
+/// The port or the interface cannot be used.
+pub fn probe(interface: &str, our: Ipv4Addr, mac: MacAddress) -> io::Result<Vec<ProbeAnswer>> {
+    let socket = open(interface)?;
+    let mut answers = ask_everybody(&socket, mac)?;
+    for answer in answers.iter_mut().filter(|answer| answer.needs_boot_server()) {
+        answer.boot_server = Some(ask_boot_server(&socket, our, mac, answer)?);
+    }
+    Ok(answers)
 }
 
-/// Asks as a BIOS machine with this address, which must be nobody's (a locally administered one), and returns who answered.
-/// Takes four seconds; needs the capabilities of the daemon. Nothing is requested, so no lease is used up.
-pub fn probe(interface: &str, mac: MacAddress) -> io::Result<Vec<ProbeAnswer>> {
+fn open(interface: &str) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    // The machine's own DHCP client may hold the port too; both then hear the broadcast answers.
+    // The computer's own DHCP client may hold the port too; both then hear the broadcast answers.
     socket.set_reuse_address(true)?;
     socket.set_broadcast(true)?;
     socket.bind_device(Some(interface.as_bytes()))?;
-    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+    socket.set_read_timeout(Some(LOOK))?;
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, CLIENT_PORT)).into())?;
-    let socket = UdpSocket::from(socket);
-    let question = discover(mac)?;
-    let (began, mut asked, mut answers, mut buffer) = (Instant::now(), 0, Vec::new(), [0; 2048]);
+    Ok(socket.into())
+}
+
+fn ask_everybody(socket: &UdpSocket, mac: MacAddress) -> io::Result<Vec<ProbeAnswer>> {
+    let questions: Vec<_> = ProbeClient::ALL.iter().map(|client| discover(*client, mac)).collect::<io::Result<_>>()?;
+    let (began, mut asked, mut answers) = (Instant::now(), 0, Vec::<ProbeAnswer>::new());
     while began.elapsed() < LISTEN {
         if began.elapsed() >= ASK_AGAIN * asked {
-            socket.send_to(&question, (Ipv4Addr::BROADCAST, SERVER_PORT))?;
+            for question in &questions {
+                socket.send_to(question, (Ipv4Addr::BROADCAST, SERVER_PORT))?;
+            }
             asked += 1;
         }
-        match socket.recv_from(&mut buffer) {
-            Ok((length, SocketAddr::V4(sender))) => {
-                if let Some(answer) = read(&buffer[..length], *sender.ip(), mac)
-                    && !answers.contains(&answer)
-                {
-                    answers.push(answer);
-                }
-            }
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            Err(error) => return Err(error),
+        if let Some(Answer { offer, .. }) = receive(socket, mac)?
+            && answers.len() < MOST_ANSWERS
+            && !answers.iter().any(|known| (known.client, known.server) == (offer.client, offer.server))
+        {
+            answers.push(offer);
         }
     }
     Ok(answers)
 }
 
-/// The DISCOVER of a BIOS machine: it asks for an answer by broadcast, as it has no address.
-fn discover(mac: MacAddress) -> io::Result<Vec<u8>> {
-    let mut message = Message::default();
-    let flags = Flags::default().set_broadcast();
-    message.set_opcode(Opcode::BootRequest).set_htype(HType::Eth).set_chaddr(&mac.bytes()).set_flags(flags);
-    let options = message.opts_mut();
-    options.insert(DhcpOption::MessageType(MessageType::Discover));
-    options.insert(DhcpOption::ClassIdentifier(b"PXEClient:Arch:00000:UNDI:002001".to_vec()));
-    options.insert(DhcpOption::ClientSystemArchitecture(0.into()));
-    options.insert(DhcpOption::ParameterRequestList(vec![
-        OptionCode::SubnetMask,
-        OptionCode::Router,
-        OptionCode::VendorExtensions,
-        OptionCode::ClassIdentifier,
-        OptionCode::TFTPServerName,
-        OptionCode::BootfileName,
-    ]));
-    let mut bytes = Vec::new();
-    message.encode(&mut Encoder::new(&mut bytes)).map_err(io::Error::other)?;
-    Ok(bytes)
-}
-
-/// Reads an answer to our own question; anything else on the port is not for us.
-fn read(bytes: &[u8], sender: Ipv4Addr, mac: MacAddress) -> Option<ProbeAnswer> {
-    if bytes.len() < 240 || bytes[0..3] != [2, 1, 6] || bytes[28..34] != mac.bytes() {
-        return None;
-    }
-    let message = borrowed::Message::new(bytes).ok()?;
-    let mut answer = ProbeAnswer {
-        server: sender,
-        offers_address: bytes[16..20] != [0; 4],
-        is_pxe: false,
-        boot_file: text(&bytes[108..236]),
-    };
-    for option in message.opts() {
-        let data = option.data();
-        if option.code() == OptionCode::ServerIdentifier && data.len() == 4 {
-            answer.server = Ipv4Addr::new(data[0], data[1], data[2], data[3]);
-        } else if option.code() == OptionCode::ClassIdentifier {
-            answer.is_pxe = data.starts_with(b"PXEClient");
-        } else if option.code() == OptionCode::BootfileName {
-            answer.boot_file = text(data).or(answer.boot_file);
+/// Asks a PXE server's port 4011 as firmware does that it sent there, and tells whether it answered.
+fn ask_boot_server(socket: &UdpSocket, our: Ipv4Addr, mac: MacAddress, offer: &ProbeAnswer) -> io::Result<bool> {
+    let question = boot_server_request(offer.client, mac, our)?;
+    socket.send_to(&question, (offer.server, PROXY_PORT))?;
+    let began = Instant::now();
+    while began.elapsed() < LISTEN_TO_BOOT_SERVER {
+        if receive(socket, mac)?.is_some_and(|answer| answer.is_acknowledgement) {
+            return Ok(true);
         }
     }
-    Some(answer)
+    Ok(false)
 }
 
-/// The text before the first NUL, if there is any.
-fn text(bytes: &[u8]) -> Option<String> {
-    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    use super::*;
-    use crate::dhcp::{Port, parse};
-
-    /// What a recorded server answers to the machine of the recordings.
-    fn answer(name: &str) -> Option<ProbeAnswer> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/packets");
-        let text = fs::read_to_string(folder.join(format!("{name}.hex"))).unwrap();
-        let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
-        let packet = data_encoding::HEXLOWER.decode(digits.as_bytes()).unwrap();
-        read(&packet, Ipv4Addr::LOCALHOST, "52:54:00:f3:00:01".parse().unwrap())
-    }
-
-    #[test]
-    fn the_question_is_one_that_a_pxe_server_answers() {
-        let mac = "02:00:00:00:00:01".parse().unwrap();
-        let request = parse(&discover(mac).unwrap(), Port::Server).unwrap();
-        assert_eq!((request.boot.mac, request.boot.architecture, request.boot.ipxe), (mac, 0, None));
-        assert_eq!(request.flags, 0x8000);
-    }
-
-    #[test]
-    fn servers_are_told_apart_by_what_they_offer() {
-        let (lan, rival) = (Ipv4Addr::new(10, 78, 0, 1), Ipv4Addr::new(10, 78, 0, 2));
-        for (name, server, offers_address, is_pxe, boot_file) in [
-            ("ref-lan-dhcp-offer", lan, true, false, None),
-            ("ref-lan-dhcp-offer-with-filename", lan, true, false, Some("wrong.efi")),
-            ("ref-lan-dhcp-offer-with-option60", lan, true, true, None),
-            ("ref-dnsmasq-proxy-uefi-offer", rival, false, true, None),
-            ("ref-proxy-offer-43-direct", rival, false, true, Some("snponly.efi")),
-        ] {
-            let boot_file = boot_file.map(str::to_owned);
-            assert_eq!(answer(name), Some(ProbeAnswer { server, offers_address, is_pxe, boot_file }), "{name}");
+/// Waits a moment for an answer to our own questions; anything else on the port is not for us.
+fn receive(socket: &UdpSocket, mac: MacAddress) -> io::Result<Option<Answer>> {
+    let mut buffer = [0; LARGEST_PACKET];
+    match socket.recv_from(&mut buffer) {
+        Ok((length, SocketAddr::V4(sender))) => Ok(read(&buffer[..length], *sender.ip(), mac)),
+        Ok(_) => Ok(None),
+        // The last one: a server that has nothing on port 4011 says so by ICMP.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
         }
-        assert_eq!(answer("ovmf-x64-pxe-discover"), None);
+        Err(error) => Err(error),
     }
 }

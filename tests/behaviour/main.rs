@@ -12,6 +12,7 @@ mod boots;
 mod catalog;
 mod dashboard;
 mod dhcp;
+mod doctor;
 mod images;
 mod infrastructure;
 mod loader;
