@@ -56,7 +56,7 @@ impl Daemon {
                 tracing::error!("{problem}");
             }
             let board = Arc::clone(&network);
-            start_network_boot(&settings, &desks, boot_files, board, &stop, &mut tasks).await?;
+            start_network_boot(&settings, &desks, board, &stop, &mut tasks).await?;
         }
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
         let requests = Arc::clone(&operator.requests);

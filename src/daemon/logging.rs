@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// The variable that sets how much is logged, such as `debug` or `rackseed::dhcp=trace,info`.
 const VARIABLE: &str = "RACKSEED_LOG";
 /// What is logged without it: what a person would tell a colleague.
-const DEFAULT: &str = "info,russh=warn,async_tftp=warn";
+const DEFAULT: &str = "info,russh=warn";
 
 /// Starts logging; a second call changes nothing.
 pub fn start_logging() {

@@ -14,26 +14,26 @@ use crate::{
     dhcp::Ear,
     domain::sighting::Question,
     settings::{PxeSettings, Settings},
-    tftp::{BootFiles, TftpServer},
+    tftp::{Places, TftpServer},
 };
 
 /// Answers booting machines until the stop; when this returns, every interface that is there is served.
 pub(super) async fn start_network_boot(
     settings: &Settings,
     desks: &Desks,
-    boot_files: Arc<BootFiles>,
     board: Arc<NetworkBoard>,
     stop: &CancellationToken,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let (offers, sightings) = (Arc::clone(&desks.offers), Arc::clone(&desks.watchers.sightings));
-    let listening = Arc::clone(&offers);
+    let (listening, files, places) = (Arc::clone(&offers), Arc::clone(&offers), Places::default());
     let ear = Ear::new(move |taken| listening.overheard(taken));
     let decide: Decide = Arc::new(move |request, met| {
         sightings.asked(&Question::for_boot(request, &met.interface));
         offers.offer(request, met.our)
     });
-    let open_tftp: OpenTftp = Box::new(move |address| TftpServer::bind(address, Arc::clone(&boot_files)));
+    let open_tftp: OpenTftp =
+        Box::new(move |address| Ok(TftpServer::bind(address, Arc::clone(&files))?.sharing(places.clone())));
     let config = NetworkBootConfig { ear, ..config(&settings.pxe) };
     let network_boot = NetworkBoot::start(config, decide, open_tftp, board).await;
     let network_boot = network_boot.context("booting machines cannot be answered")?;

@@ -43,7 +43,7 @@ pub(super) async fn loader(
 ) -> Result<Response, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "there is no such boot file");
     let Path(path) = path.map_err(|_| nothing())?;
-    match state.offers.by_path(&path, ends.our).ok_or_else(nothing)? {
+    match state.offers.by_path(path.as_bytes(), ends.our).ok_or_else(nothing)? {
         ByPath::Script(script) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], script).into_response()),
         ByPath::File { mac, name, file } => {
             let mut response = ranges::serve(&method, &headers, &file, move |transfer| {

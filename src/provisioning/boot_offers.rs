@@ -154,8 +154,8 @@ impl BootOffers {
     }
 
     /// What UEFI HTTP boot, and the iPXE that it started, load by the path of an offer: a boot file, or `autoexec.ipxe`.
-    pub fn by_path(&self, path: &str, our: Ipv4Addr) -> Option<ByPath> {
-        let (mac, name) = boot_path::parse(path.as_bytes())?;
+    pub fn by_path(&self, path: &[u8], our: Ipv4Addr) -> Option<ByPath> {
+        let (mac, name) = boot_path::parse(path)?;
         if name == AUTOEXEC {
             return Some(ByPath::Script(self.autoexec(mac?, our)?));
         }
@@ -163,7 +163,7 @@ impl BootOffers {
         Some(ByPath::File { mac, name, file })
     }
 
-    /// A boot file went out by HTTP.
+    /// A boot file went out, by HTTP or TFTP.
     pub fn fetched(&self, mac: Option<MacAddress>, file: String, transfer: Transfer) {
         if let Some(mac) = mac {
             self.trace.saw(mac, Milestone::LoaderFetched { file, transfer });

@@ -6,10 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    domain::{
-        boot_path,
-        firmware::{BOOT_FILES, FirmwareKind, OLDEST_UEFI_IPXE, ipxe_boots_uefi},
-    },
+    domain::firmware::{BOOT_FILES, FirmwareKind, OLDEST_UEFI_IPXE, ipxe_boots_uefi},
     ports::{BootFileShelf, Segment, ServedFile},
 };
 
@@ -53,14 +50,6 @@ impl BootFiles {
             }
         }
         loaded
-    }
-
-    /// Finds a file by the name that firmware asks for, however it mangles it. Names are looked up here and never become a path, so `..`
-    /// finds nothing.
-    pub fn find(&self, asked: &str) -> Option<&BootFile> {
-        // A byte that was no text came as the replacement character; 0xff at the end is a stray of some DHCP servers.
-        let (_, name) = boot_path::parse(asked.trim_end_matches(['\u{ff}', '\u{fffd}']).as_bytes())?;
-        self.files.get(&name)
     }
 }
 

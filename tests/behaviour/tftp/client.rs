@@ -56,9 +56,15 @@ pub(super) fn request(opcode: u8, name: &str, options: &[(&str, u64)]) -> Vec<u8
 }
 
 impl Client {
-    pub(super) async fn new(server: SocketAddr) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    pub(super) async fn new(own: Ipv4Addr, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((own, 0)).await.unwrap();
         Self { socket, server, lost: Vec::new() }
+    }
+
+    /// Another port of the same machine.
+    pub(super) async fn beside(&self) -> Self {
+        let SocketAddr::V4(own) = self.socket.local_addr().unwrap() else { panic!("IPv4") };
+        Self::new(*own.ip(), self.server).await
     }
 
     /// Sends to the server's own port.
@@ -77,6 +83,11 @@ impl Client {
         let (length, from) = timeout(PATIENCE, self.socket.recv_from(&mut buffer)).await.ok()?.unwrap();
         assert_eq!(from.ip(), self.server.ip(), "a transfer must leave from the address that was asked");
         Some((understand(&buffer[..length]), from))
+    }
+
+    /// Whether the server is silent for so long.
+    pub(super) async fn hears_nothing_for(&self, duration: Duration) -> bool {
+        timeout(duration, self.socket.recv_from(&mut [0; 2048])).await.is_err()
     }
 
     /// Fetches a whole file, or returns the server's error.
