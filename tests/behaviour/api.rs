@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod guard;
+mod images;
 mod live_feed;
 mod machines;
 mod options;

@@ -116,6 +116,13 @@ impl Browser {
         self.command(&format!("/element/{element}/value"), json!({ "text": text })).await.unwrap();
     }
 
+    /// Chooses a file in a form.
+    pub(crate) async fn choose(&self, selector: &str, file: &Path) {
+        let element = self.find(selector).await.unwrap();
+        let text = file.display().to_string();
+        self.command(&format!("/element/{element}/value"), json!({ "text": text })).await.unwrap();
+    }
+
     /// Runs a script in the page and returns its value.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.command("/execute/sync", json!({ "script": script, "args": [] })).await.unwrap()

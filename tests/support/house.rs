@@ -204,7 +204,7 @@ impl House {
 }
 
 /// Writes an ISO that is laid out like Proxmox's.
-fn write_iso(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn write_iso(folder: &Path) -> std::path::PathBuf {
     let tree = folder.join("iso-tree");
     fs::create_dir_all(tree.join("boot")).unwrap();
     let info = "PRODUCT='pve'\nPRODUCTLONG='Proxmox VE'\nRELEASE='9.2'\nISORELEASE='1'\nISONAME='proxmox-ve'\n";

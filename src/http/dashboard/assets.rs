@@ -11,6 +11,7 @@ use crate::http::problem::Problem;
 const FILES: &[(&str, &str, &str)] = &[
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
+    ("upload.js", "text/javascript; charset=utf-8", include_str!("assets/upload.js")),
     ("mark.svg", "image/svg+xml", include_str!("assets/mark.svg")),
 ];
 

@@ -26,7 +26,7 @@ use crate::{
 const FORM_TOKEN: &str = "form_token";
 
 /// Takes a form only from a page of ours.
-fn ours(state: &OperatorState, fields: Result<FormFields, Problem>) -> Result<FormFields, PageProblem> {
+pub(super) fn ours(state: &OperatorState, fields: Result<FormFields, Problem>) -> Result<FormFields, PageProblem> {
     let fields = fields?;
     if state.form_token.is(fields.get(FORM_TOKEN)) {
         return Ok(fields);

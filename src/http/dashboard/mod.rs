@@ -6,6 +6,7 @@ mod boot_part;
 pub(super) mod forms;
 mod hardware_part;
 mod host_page;
+pub(super) mod image_page;
 mod operation_page;
 pub(super) mod pages;
 mod power_part;
