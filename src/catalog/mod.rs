@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub use answer::check_dialect;
+pub use read::check_template;
 pub use redact::redact;
 pub use watch::{CatalogWatch, WatchError};
 

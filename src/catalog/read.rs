@@ -115,6 +115,14 @@ fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeM
     templates
 }
 
+/// Every rule that an answer template breaks, whatever host and server type will bring.
+pub fn check_template(template: &str) -> Vec<String> {
+    match answer::parse(template) {
+        Err((_, rule)) => vec![rule],
+        Ok(_) => broken_rules(template, &sample_type(), Purpose::Template),
+    }
+}
+
 /// The rules that a template breaks, in the newest dialect and in the oldest. One that asks for what only newer installers have is good: a
 /// rebuild with an older image is refused before anything is armed.
 fn broken_rules(template: &str, server_type: &ServerType, purpose: Purpose) -> Vec<String> {

@@ -42,6 +42,11 @@ impl CdInfo {
     }
 }
 
+/// Reads the release that an ISO's `/.cd-info` names, or says why it is none of an installer.
+pub fn read_cd_info(text: &str) -> Result<InstallerRelease, AddError> {
+    CdInfo::parse(text).map(|info| info.release)
+}
+
 fn unquote(value: &str) -> String {
     let value = value.trim();
     for quote in ['\'', '"'] {

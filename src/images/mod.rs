@@ -28,6 +28,7 @@ mod xorriso;
 
 pub use add::Progress;
 pub use add_error::AddError;
+pub use cd_info::read_cd_info;
 pub use folder::ImageFolder;
 pub use intake::{Intake, IntakeLimits};
 pub use settings_room::fill_room;

@@ -27,4 +27,5 @@ mod sending;
 mod settings;
 mod simulator;
 mod store;
+mod sweeps;
 mod tftp;

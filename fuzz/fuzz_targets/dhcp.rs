@@ -1,0 +1,8 @@
+//! DHCP packets, on both ports.
+#![no_main]
+#![allow(dead_code, reason = "every target calls one of the parsers")]
+
+#[path = "../../tests/support/parsers.rs"]
+mod parsers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parsers::dhcp(bytes));

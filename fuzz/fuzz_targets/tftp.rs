@@ -1,0 +1,8 @@
+//! TFTP requests, and what machines say in a transfer.
+#![no_main]
+#![allow(dead_code, reason = "every target calls one of the parsers")]
+
+#[path = "../../tests/support/parsers.rs"]
+mod parsers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parsers::tftp(bytes));
