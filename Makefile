@@ -21,7 +21,7 @@ run: compiler
 
 ## Measure speed and size of a release build.
 bench: compiler
-	$(CARGO) bench --bench figures
+	$(CARGO) bench --bench figures --bench tftp
 
 fmt:
 	$(CARGO) fmt
