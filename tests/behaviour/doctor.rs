@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::namespaces::{Namespace, Program, wait_for};
+use crate::support::namespaces::{Namespace, Program};
 
 /// A network of two computers: ours, and one on which DHCP and boot servers run.
 struct Lan {
@@ -41,7 +41,7 @@ impl Lan {
             "--no-ping",
         ];
         let program = self.other.program("dnsmasq", &[&words[..], more].concat());
-        wait_for("dnsmasq to have its port", || self.other.enter(|| std::net::UdpSocket::bind("0.0.0.0:67")).err());
+        self.other.wait_for_port(67);
         program
     }
 

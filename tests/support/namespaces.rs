@@ -91,6 +91,15 @@ impl Namespace {
         })
     }
 
+    /// Waits until a program in here has a UDP port. The kernel's list is read: trying the port would take it away for a moment.
+    pub(crate) fn wait_for_port(&self, port: u16) {
+        let wanted = format!(":{port:04X} ");
+        wait_for("a program to have its port", || {
+            let list = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/udp").unwrap());
+            list.contains(&wanted).then_some(())
+        });
+    }
+
     /// Starts a program in here that runs until it is dropped.
     pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Program {
         let mut command = Command::new("ip");

@@ -25,7 +25,7 @@ fn dnsmasq(namespace: &Namespace, more: &[&str]) -> Program {
         "--dhcp-range=10.91.1.50,10.91.1.50,1h",
     ];
     let program = namespace.program("dnsmasq", &[&words[..], more].concat());
-    wait_for("dnsmasq to have its port", || namespace.enter(|| UdpSocket::bind("0.0.0.0:67")).err());
+    namespace.wait_for_port(67);
     program
 }
 
