@@ -40,7 +40,7 @@ pub(super) async fn all(settings: &Settings, imitated: Option<MacAddress>) -> Ve
     if !settings.pxe.enabled {
         findings.push(good("network interface", "network boot is off (pxe.enabled)".into()));
     }
-    let is_running = reach(&format!("http://{}/healthz", settings.server.listen)).await.is_ok();
+    let is_running = reach(&format!("http://{}/healthz", settings.server.listen), None).await.is_ok();
     findings.push(if is_running {
         good("daemon", format!("answers at http://{}", settings.server.listen))
     } else {
@@ -144,7 +144,7 @@ fn port(what: &'static str, address: SocketAddr, bound: std::io::Result<()>) -> 
     }
 }
 
-/// Asks the boot listener by the URL that machines are given.
+/// Asks the boot listener by the URL that machines are given, from the address on their network.
 async fn public_url(settings: &Settings) -> Finding {
     let our = settings.pxe.wanted_interfaces().iter().find_map(|wanted| interface(wanted).ok());
     let base = match (settings.server.public_url.as_str(), our) {
@@ -152,7 +152,7 @@ async fn public_url(settings: &Settings) -> Finding {
         ("", None) => format!("http://{}", settings.server.boot_listen),
         (url, _) => url.to_owned(),
     };
-    match reach(&format!("{base}/healthz")).await {
+    match reach(&format!("{base}/healthz"), our).await {
         Ok(()) => good("public URL", format!("{base} answers")),
         Err(error) => bad(
             "public URL",
@@ -163,8 +163,9 @@ async fn public_url(settings: &Settings) -> Finding {
     }
 }
 
-async fn reach(url: &str) -> Result<(), String> {
-    let client = crate::daemon::http_client(REACH_LIMIT).map_err(|error| error.to_string())?;
+async fn reach(url: &str, from: Option<Ipv4Addr>) -> Result<(), String> {
+    let client =
+        crate::daemon::http_client_from(REACH_LIMIT, from.map(Into::into)).map_err(|error| error.to_string())?;
     let response = client.request(Method::GET, url).send().await.map_err(|error| error.to_string())?;
     if response.status().is_success() { Ok(()) } else { Err(format!("status {}", response.status())) }
 }

@@ -13,7 +13,11 @@ mod settings_words;
 mod tasks;
 mod watchers;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{
@@ -83,8 +87,13 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
 
 /// An HTTP client for short requests: the process's provider of cryptography, no proxy, no redirect, one bound for everything.
 pub fn http_client(limit: Duration) -> anyhow::Result<reqwest::Client> {
+    http_client_from(limit, None)
+}
+
+/// The same, leaving from one of our addresses.
+pub fn http_client_from(limit: Duration, from: Option<IpAddr>) -> anyhow::Result<reqwest::Client> {
     // Already installed is fine; reqwest is built without one of its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().timeout(limit).no_proxy().redirect(reqwest::redirect::Policy::none());
-    builder.build().context("cannot make an HTTP client")
+    builder.local_address(from).build().context("cannot make an HTTP client")
 }
