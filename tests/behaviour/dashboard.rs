@@ -65,6 +65,7 @@ async fn a_host_is_registered_and_rebuilt_with_forms_alone() {
     assert_eq!((armed.status.as_u16(), armed.header("location")), (303, place.as_str()));
     let page = house.get(&place).await.text;
     assert!(page.contains("waiting for network boot") && page.contains("Switch the machine on"), "{page}");
+    assert!(page.contains("not known yet whether it asks the network or its disk first"), "what to press: {page}");
     assert!(!page.contains("open-rebuild"), "a host under way cannot be rebuilt");
     let removed = send(&house, &format!("{place}/remove"), &[("confirm", "pve-01")]).await;
     assert_eq!(removed.status, 409);

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
+        boot_order::{BootOrder, what_to_press},
         host::{HistoryEntry, Host},
         host_lifecycle::{HostEvent, HostState},
         identity::HostId,
@@ -185,11 +186,12 @@ async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem>
         HostState::PxeReady => {
             let until = state.rebuilds.latest_rebuild(&host.id).await?.map(|rebuild| rebuild.armed_until);
             let until = until.map(|until| format!(" It is armed until {}.", until.strftime("%H:%M UTC")));
+            let press = what_to_press(host.boot_order);
             let what = match host.options.power.driver {
-                PowerDriver::None => "Switch the machine on and let it boot from the network.",
-                PowerDriver::WakeOnLan | PowerDriver::Redfish | PowerDriver::Ipmi | PowerDriver::Webhook => {
-                    "Rackseed starts the machine."
-                }
+                PowerDriver::None => format!("Switch the machine on and let it boot from the network. {press}"),
+                // These start it, and its own boot order decides what it starts.
+                PowerDriver::WakeOnLan | PowerDriver::Webhook => format!("Rackseed starts the machine. {press}"),
+                PowerDriver::Redfish | PowerDriver::Ipmi => "Rackseed starts the machine, from the network.".to_owned(),
             };
             format!("{what}{}", until.unwrap_or_default())
         }
@@ -228,6 +230,14 @@ fn facts(
                 .unwrap_or_else(unknown),
         ),
         ("Address", host.address.map_or_else(unknown, |address| address.to_string())),
+        (
+            "Starts first",
+            match host.boot_order {
+                Some(BootOrder::NetworkFirst) => "the network".to_owned(),
+                Some(BootOrder::DiskFirst) => "its disk".to_owned(),
+                None => unknown(),
+            },
+        ),
         ("Hardware id", host.hardware_id.clone().unwrap_or_else(unknown)),
         ("SSH host key", state.fingerprint_of(host).unwrap_or_else(unknown)),
         ("Registered", full(host.registered_at)),
