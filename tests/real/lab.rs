@@ -110,12 +110,12 @@ impl Lab {
         self.programs.push(Program::start(&mut dnsmasq, &self.folder.join("rival.log")));
     }
 
-    /// Loses this share of all packets between Rackseed and the machines, in both directions. They are dropped where they arrive: a sender
-    /// must not be told.
-    pub(crate) fn lose_packets(&self, percent: u8) {
+    /// Loses one of so many packets between Rackseed and the machines, in both directions. They are dropped where they arrive: a sender must
+    /// not be told. Which ones is left to their number and not to chance: by chance firmware may lose all its few tries.
+    pub(crate) fn lose_one_packet_of(&self, many: u8) {
         for (namespace, interface) in [(&self.server, INTERFACE), (&self.lan, "server0")] {
             let hook = format!("type filter hook ingress device {interface} priority 0;");
-            let rule = format!("numgen random mod 100 < {percent} counter drop");
+            let rule = format!("numgen inc mod {many} == 0 counter drop");
             let rules = format!("table netdev loss {{\n chain arriving {{\n {hook}\n {rule}\n }}\n}}\n");
             let file = self.folder.join(format!("loss-{interface}"));
             fs::write(&file, rules).expect("a file of rules");
