@@ -115,7 +115,7 @@ impl Lab {
     pub(crate) fn lose_one_packet_of(&self, many: u8) {
         for (namespace, interface) in [(&self.server, INTERFACE), (&self.lan, "server0")] {
             let hook = format!("type filter hook ingress device {interface} priority 0;");
-            let rule = format!("numgen inc mod {many} == 0 counter drop");
+            let rule = format!("numgen inc mod {many} == {} counter drop", many - 1);
             let rules = format!("table netdev loss {{\n chain arriving {{\n {hook}\n {rule}\n }}\n}}\n");
             let file = self.folder.join(format!("loss-{interface}"));
             fs::write(&file, rules).expect("a file of rules");
