@@ -35,8 +35,13 @@ fn every_kind_of_client_boots_the_installer() {
     let rackseed = furnished(&lab);
     let nothing = json!({});
 
+    // The stand-in's kernel has no driver for this card, so its installer starts from the whole ISO and cannot ask.
     let mut e1000 = Machine::new(&lab, "bios-e1000", 1, Firmware::Bios).with_card("e1000");
-    boots_the_installer(&rackseed, &mut e1000, &nothing);
+    let id = rackseed.register(&e1000);
+    rackseed.rebuild(&id, e1000.name);
+    e1000.power_on();
+    e1000.wait_until_the_installer_runs();
+    e1000.power_off();
 
     let mut undionly = Machine::new(&lab, "bios-undionly", 2, Firmware::Bios);
     let log = boots_the_installer(&rackseed, &mut undionly, &json!({ "boot": { "own_ipxe": true } }));

@@ -27,6 +27,8 @@ const UP_LIMIT: Duration = Duration::from_secs(240);
 const DOWN_LIMIT: Duration = Duration::from_secs(90);
 /// What the system says on the serial line.
 const UP: &str = " is up from its disk, boot ";
+/// What the stand-in installer says there first.
+const INSTALLER_RUNS: &str = "STAND-IN: installer started, ";
 /// What is said there when nothing can come of it any more: by the stand-in installer, by the firmware's shell.
 const HOPELESS: &[&str] = &["STAND-IN: FAILED", "Shell> "];
 
@@ -156,6 +158,12 @@ impl<'a> Machine<'a> {
         });
         let said = read_log(&self.console());
         said.rsplit_once(UP).map(|(_, boot)| boot.trim().to_owned()).unwrap_or_default()
+    }
+
+    /// Waits until the stand-in installer says that it runs, from its ISO.
+    pub(crate) fn wait_until_the_installer_runs(&self) {
+        let what = format!("{} to run its installer", self.name);
+        wait_until(UP_LIMIT, &what, || read_log(&self.console()).contains(INSTALLER_RUNS));
     }
 
     /// Panics with the console's last lines if the machine is off or its installer failed.
