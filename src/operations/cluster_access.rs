@@ -1,4 +1,4 @@
-//! The cluster, how we reach its members, and how we reach the node that is to join.
+//! What the settings say of the cluster, and how we reach the node that is to join.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -10,12 +10,7 @@ use secrecy::SecretString;
 
 use super::{World, step::StepError};
 use crate::{
-    domain::{
-        cluster::{ClusterView, read_members},
-        host::Host,
-        host_lifecycle::HostState,
-        rebuild::Rebuild,
-    },
+    domain::{host::Host, rebuild::Rebuild},
     ports::{Command, Credential, Login, Output},
     provisioning::secret_place,
 };
@@ -52,58 +47,6 @@ pub struct ClusterSettings {
 
 /// How long a short command on a node may take.
 pub(super) const SHORT_COMMAND: Duration = Duration::from_secs(20);
-
-/// A member of the cluster that we can ask.
-#[derive(Debug, Clone)]
-pub(super) struct Member {
-    /// Its address.
-    pub(super) address: Ipv4Addr,
-    /// How to log in.
-    pub(super) login: Login,
-}
-
-impl Member {
-    /// Reads the cluster's state as this member sees it.
-    pub(super) async fn view(&self, world: &World) -> Result<ClusterView, StepError> {
-        let output = run(world, &self.login, "cat /etc/pve/.members").await?;
-        read_members(&output.output).map_err(|error| StepError::passing(error.to_string()))
-    }
-}
-
-/// Finds a member to join through: the one in the settings, else a ready host of ours. `None` when there is no cluster yet.
-pub(super) async fn find_member(world: &World, joining: &Host) -> Result<Option<Member>, StepError> {
-    let settings = &world.cluster;
-    let (address, host_key) = if let Some(address) = settings.existing_node {
-        let key = settings.existing_node_ssh_host_key.clone().ok_or_else(|| {
-            StepError::lasting(format!(
-                "no SSH host key is pinned for the member {address}; read it there with `cat /etc/ssh/ssh_host_ed25519_key.pub` and set proxmox.existing_node_ssh_host_key"
-            ))
-        })?;
-        (address, key)
-    } else {
-        let hosts = world.hosts.hosts().await?;
-        let mut members = hosts.into_iter().filter(|host| host.is_member && host.id != joining.id).peekable();
-        if members.peek().is_none() {
-            return Ok(None);
-        }
-        let ready =
-            members.filter(|host| host.state == HostState::Ready).find_map(|host| host.address.zip(host.ssh_host_key));
-        ready.ok_or_else(|| {
-            StepError::passing("the cluster has members, but none of them is ready to join through; see their pages")
-        })?
-    };
-    let credential = match &settings.credential {
-        Some(MemberCredential::Password(password)) => Credential::Password(password.clone()),
-        Some(MemberCredential::Key(key)) => Credential::OpenSshKey(key.clone()),
-        None => {
-            return Err(StepError::lasting(format!(
-                "there is no way to log in to the member {address}; set proxmox.key_file (preferred) or proxmox.root_password_file"
-            )));
-        }
-    };
-    let address_and_port = SocketAddr::new(IpAddr::V4(address), settings.ssh_port);
-    Ok(Some(Member { address, login: Login { address: address_and_port, user: "root".into(), credential, host_key } }))
-}
 
 /// The login on the node that is being rebuilt: the ephemeral key, and exactly the host key that its webhook reported.
 pub(super) fn node_login(world: &World, host: &Host, rebuild: &Rebuild) -> Result<Login, StepError> {

@@ -4,6 +4,7 @@
 
 mod cluster_access;
 mod engine;
+mod member;
 mod operation_desk;
 pub mod plans;
 mod rebuild_desk;

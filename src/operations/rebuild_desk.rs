@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{OperationDesk, OperationView, World, cluster_access::find_member, plans::REBUILD_HOST, steps::power_on};
+use super::{OperationDesk, OperationView, World, member::find_member, plans::REBUILD_HOST, steps::power_on};
 use crate::{
     domain::{
         change::OpenedRebuild,

@@ -11,10 +11,14 @@ use crate::{
     domain::cluster::{ClusterView, read_members},
     operations::{
         MemberCredential, Outcome, Step, StepContext, StepError, StepKind, World,
-        cluster_access::{Member, SHORT_COMMAND, find_member, node_login, plain_public_key, run},
+        cluster_access::{SHORT_COMMAND, node_login, plain_public_key, run},
+        member::{GateCommand, Member, find_member},
     },
     ports::{Command, Login},
 };
+
+/// For how long a joining node may log in to the cluster by its own key; then Proxmox has made it a member, or it must be asked for again.
+const JOINING_KEY_MINUTES: u8 = 30;
 
 /// The step.
 pub(super) struct JoinCluster;
@@ -113,8 +117,7 @@ async fn add(world: &World, login: &Login, member: &Member, link0: Ipv4Addr) -> 
 
 /// Reads the fingerprint of the member's API certificate over the pinned SSH connection, and holds it against the setting.
 async fn member_fingerprint(world: &World, member: &Member) -> Result<String, StepError> {
-    let line = "cd /etc/pve/nodes/$(uname -n) && file=pve-ssl.pem; [ -e pveproxy-ssl.pem ] && file=pveproxy-ssl.pem; openssl x509 -noout -fingerprint -sha256 -in $file";
-    let said = run(world, &member.login, line).await?.output;
+    let said = member.ask(world, &GateCommand::Fingerprint).await?;
     let seen = said.trim().rsplit('=').next().unwrap_or_default().to_uppercase();
     if seen.len() != 95 || !seen.chars().all(|c| c.is_ascii_hexdigit() || c == ':') {
         return Err(StepError::lasting(format!(
@@ -137,9 +140,7 @@ async fn authorise(world: &World, login: &Login, member: &Member) -> Result<(), 
     let said = run(world, login, make).await?.output;
     let key =
         plain_public_key(&said).ok_or_else(|| StepError::passing("the node has no readable /root/.ssh/id_rsa.pub"))?;
-    let file = "/etc/pve/priv/authorized_keys";
-    run(world, &member.login, &format!("grep -qF '{key}' {file} || echo '{key}' >> {file}; grep -qF '{key}' {file}"))
-        .await?;
+    member.ask(world, &GateCommand::Authorise { key, minutes: JOINING_KEY_MINUTES }).await?;
     let host_key = plain_public_key(&member.login.host_key)
         .ok_or_else(|| StepError::lasting("the member's pinned host key cannot be read"))?;
     let known = format!("{} {host_key}", member.address);

@@ -13,7 +13,8 @@ use crate::{
     },
     operations::{
         Outcome, Step, StepContext, StepError, StepKind, World,
-        cluster_access::{find_member, node_login, run},
+        cluster_access::{node_login, run},
+        member::find_member,
     },
     provisioning::Move,
 };
