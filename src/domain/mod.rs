@@ -19,6 +19,7 @@ pub mod boot_trace;
 pub mod catalog;
 pub mod change;
 pub mod cluster;
+pub mod cluster_plan;
 pub mod crowd;
 pub mod dhcp_advice;
 pub mod disk_selection;

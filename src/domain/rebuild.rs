@@ -78,6 +78,8 @@ pub struct Rebuild {
     pub public_key: String,
     /// The sealed secrets; `None` once the rebuild has ended.
     pub sealed: Option<SealedSecrets>,
+    /// The address under which the cluster lists the host, when it was a member at the request: it leaves before it is installed.
+    pub leaves: Option<Ipv4Addr>,
     /// When it was requested. A clock that shows an earlier time has jumped, and a jump disarms.
     pub requested_at: Timestamp,
     /// Until when the installer may be booted; past that the machine boots its disk.
@@ -95,6 +97,10 @@ pub struct RebuildMarks {
     pub script_address: Option<Ipv4Addr>,
     /// The address that fetched the ISO: the only one that is given the answer.
     pub image_address: Option<Ipv4Addr>,
+    /// When a member was first asked to remove the host: from here on it may have been.
+    pub leaving_at: Option<Timestamp>,
+    /// When the host had left its cluster.
+    pub left_cluster_at: Option<Timestamp>,
     /// When the answer was served first.
     pub answered_at: Option<Timestamp>,
     /// [`super::installer::SystemReport::fingerprint`] of the machine that was given the answer.
@@ -112,6 +118,11 @@ pub struct RebuildMarks {
 }
 
 impl Rebuild {
+    /// Whether the host must still leave its cluster before it may be installed.
+    pub fn must_leave(&self) -> bool {
+        self.leaves.is_some() && self.marks.left_cluster_at.is_none()
+    }
+
     /// Whether the installer may be booted at this moment; the host's state must allow it too.
     pub fn is_armed(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && self.marks.refused.is_none() && self.requested_at <= now && now < self.armed_until

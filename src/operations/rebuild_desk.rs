@@ -1,14 +1,15 @@
 //! Takes the request for a rebuild: every check that can be made before anything is armed, then one transaction that arms it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{OperationDesk, OperationView, World, member::find_member, plans::REBUILD_HOST, steps::power_on};
+use super::{OperationDesk, OperationView, World, member::belonging, plans::REBUILD_HOST, steps::power_on};
 use crate::{
     domain::{
         change::OpenedRebuild,
+        cluster_plan::{Belonging, QuorumWithout},
         host::Host,
         host_lifecycle::HostEvent,
         identity::{HostId, Hostname, OperationId},
@@ -121,8 +122,8 @@ impl RebuildDesk {
             return Err(RebuildRefusal::Confirmation { hostname: host.hostname });
         }
         let (server_type, image, template_text) = self.check(&host, image).await?;
-        self.check_is_no_member(&host).await?;
-        let opened = self.open(&host, server_type, image, template_text)?;
+        let leaves = self.leaves(&host).await?;
+        let opened = self.open(&host, server_type, image, template_text, leaves)?;
         let id = opened.operation.id.clone();
         let details = Move { opens: Some(Box::new(opened)), ..Move::default() };
         match self.world.keeper.apply(&host, HostEvent::RebuildRequested, details).await {
@@ -182,32 +183,26 @@ impl RebuildDesk {
         Ok((server_type, image, template))
     }
 
-    /// Until a host can leave its cluster first, one that is or may be a member is not rebuilt: its quorum vote would be lost.
-    async fn check_is_no_member(&self, host: &Host) -> Result<(), RebuildRefusal> {
-        if host.is_member {
-            return Err(RebuildRefusal::Member(format!(
-                "{} is a member of the cluster; remove it there first (`pvecm delnode {}` on another member), then remove and register it here",
-                host.hostname, host.hostname
-            )));
+    /// The address under which the host must leave its cluster first; refused where it is unclear whether it is a member.
+    async fn leaves(&self, host: &Host) -> Result<Option<Ipv4Addr>, RebuildRefusal> {
+        let found = belonging(&self.world, host, None).await;
+        if let Some(obstacle) = found.belonging.obstacle() {
+            return Err(RebuildRefusal::Member(format!("{}: {obstacle}; nothing was armed", host.hostname)));
         }
-        let unknown = |reason: String| {
-            RebuildRefusal::Member(format!(
-                "the cluster cannot be asked whether {} is a member, so nothing was armed: {reason}",
-                host.hostname
-            ))
+        let Some(address) = found.belonging.leaves() else {
+            return match found.belonging {
+                // Until the plan can leave.
+                Belonging::OnlyMember => Err(RebuildRefusal::Member(format!("{} is the only member", host.hostname))),
+                _ => Ok(None),
+            };
         };
-        let Some(member) = find_member(&self.world, host).await.map_err(|error| unknown(error.reason))? else {
-            return Ok(());
-        };
-        let view = member.view(&self.world).await.map_err(|error| unknown(error.reason))?;
-        let address = host.address.map(|address| address.to_string());
-        if view.lists(host.hostname.as_str(), address.as_deref()) || view.node == host.hostname.as_str() {
-            return Err(RebuildRefusal::Member(format!(
-                "the cluster lists {} (or its address); remove it there first: `pvecm delnode {}` on a member",
-                host.hostname, host.hostname
-            )));
+        match found.votes.as_ref().map(|votes| (votes.without(), votes.sentence())) {
+            Some((QuorumWithout::Lost | QuorumWithout::NoneNow, sentence)) => Err(RebuildRefusal::Member(sentence)),
+            Some((QuorumWithout::Kept | QuorumWithout::KeptByExpectedOne, _)) | None => {
+                // Until the plan can leave.
+                Err(RebuildRefusal::Member(format!("the cluster lists {} at {address}", host.hostname)))
+            }
         }
-        Ok(())
     }
 
     fn open(
@@ -216,6 +211,7 @@ impl RebuildDesk {
         server_type: ServerType,
         image: Image,
         template_text: String,
+        leaves: Option<Ipv4Addr>,
     ) -> Result<OpenedRebuild, RebuildRefusal> {
         let secrets = &self.world.secrets;
         let mut random = [0; 8];
@@ -239,6 +235,7 @@ impl RebuildDesk {
             image: image.id,
             public_key,
             sealed: Some(sealed),
+            leaves,
             requested_at: now,
             armed_until: now + SignedDuration::try_from(self.armed_for).unwrap_or(SignedDuration::from_mins(60)),
             ended_at: None,

@@ -101,8 +101,8 @@ pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Resul
     execute(
         write,
         "INSERT INTO rebuilds (operation, host, server_type, server_type_settings, template, template_text, image, public_key,
-             requested_at, armed_until, ended_at, answer_options)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             requested_at, armed_until, ended_at, answer_options, leaves)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             rebuild.operation.as_str(),
             rebuild.host.as_str(),
@@ -116,6 +116,7 @@ pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Resul
             rebuild.armed_until.to_string(),
             rebuild.ended_at.map(|at| at.to_string()),
             to_json(&rebuild.answer)?,
+            rebuild.leaves.map(|address| address.to_string()),
         ],
     )?;
     write_marks(write, &rebuild.operation, None, &rebuild.marks)?;
@@ -159,6 +160,8 @@ pub(super) fn write_marks(
         "UPDATE rebuilds SET
              script_address = coalesce(script_address, :script_address),
              image_address = coalesce(image_address, :image_address),
+             leaving_at = coalesce(leaving_at, :leaving_at),
+             left_cluster_at = coalesce(left_cluster_at, :left_cluster_at),
              answered_at = coalesce(answered_at, :answered_at),
              machine_fingerprint = coalesce(machine_fingerprint, :machine_fingerprint),
              first_boot_fetched_at = coalesce(first_boot_fetched_at, :first_boot_fetched_at),
@@ -172,6 +175,8 @@ pub(super) fn write_marks(
             ":host": host.map(HostId::as_str),
             ":script_address": marks.script_address.map(|address| address.to_string()),
             ":image_address": marks.image_address.map(|address| address.to_string()),
+            ":leaving_at": moment(marks.leaving_at),
+            ":left_cluster_at": moment(marks.left_cluster_at),
             ":answered_at": moment(marks.answered_at),
             ":machine_fingerprint": marks.machine_fingerprint,
             ":first_boot_fetched_at": moment(marks.first_boot_fetched_at),
@@ -233,12 +238,15 @@ fn read_rebuild(row: &Row<'_>) -> Result<Rebuild, LedgerError> {
         sealed: token_secret
             .zip(private_key)
             .map(|(token_secret, private_key)| SealedSecrets { token_secret, private_key }),
+        leaves: optional_text(row, "leaves")?,
         requested_at: text(row, "requested_at")?,
         armed_until: text(row, "armed_until")?,
         ended_at: optional_text(row, "ended_at")?,
         marks: RebuildMarks {
             script_address: optional_text(row, "script_address")?,
             image_address: optional_text(row, "image_address")?,
+            leaving_at: optional_text(row, "leaving_at")?,
+            left_cluster_at: optional_text(row, "left_cluster_at")?,
             answered_at: optional_text(row, "answered_at")?,
             machine_fingerprint: row.get("machine_fingerprint")?,
             first_boot_fetched_at: optional_text(row, "first_boot_fetched_at")?,

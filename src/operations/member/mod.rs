@@ -1,19 +1,21 @@
 //! A member of the cluster: how we find one, how we log in, and what we ask of it.
 
 mod command;
+mod find;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 pub(in crate::operations) use command::GateCommand;
+pub(in crate::operations) use find::{find_cluster, find_member};
 
-use super::{MemberCredential, World, cluster_access::run, step::StepError};
+use super::{World, cluster_access::run, step::StepError};
 use crate::{
     domain::{
         cluster::{ClusterView, read_members},
+        cluster_plan::{Belonging, HostClaim, Votes, count_votes, find_belonging},
         host::Host,
-        host_lifecycle::HostState,
     },
-    ports::{Credential, Login},
+    ports::Login,
 };
 
 /// A member of the cluster that we can ask.
@@ -53,38 +55,36 @@ impl Member {
     }
 }
 
-/// Finds a member to join through: the one in the settings, else a ready host of ours. `None` when there is no cluster yet.
-pub(in crate::operations) async fn find_member(world: &World, joining: &Host) -> Result<Option<Member>, StepError> {
-    let settings = &world.cluster;
-    let (address, host_key) = if let Some(address) = settings.existing_node {
-        let key = settings.existing_node_ssh_host_key.clone().ok_or_else(|| {
-            StepError::lasting(format!(
-                "no SSH host key is pinned for the member {address}; read it there with `cat /etc/ssh/ssh_host_ed25519_key.pub` and set proxmox.existing_node_ssh_host_key"
-            ))
-        })?;
-        (address, key)
-    } else {
-        let hosts = world.hosts.hosts().await?;
-        let mut members = hosts.into_iter().filter(|host| host.is_member && host.id != joining.id).peekable();
-        if members.peek().is_none() {
-            return Ok(None);
-        }
-        let ready =
-            members.filter(|host| host.state == HostState::Ready).find_map(|host| host.address.zip(host.ssh_host_key));
-        ready.ok_or_else(|| {
-            StepError::passing("the cluster has members, but none of them is ready to join through; see their pages")
-        })?
+/// What the cluster says of a host that is to be rebuilt, and what it has of votes.
+#[derive(Debug)]
+pub(in crate::operations) struct Found {
+    /// Whether it is a member.
+    pub(in crate::operations) belonging: Belonging,
+    /// The votes around it; `None` when there is no cluster, or it could not be asked.
+    pub(in crate::operations) votes: Option<Votes>,
+    /// The member that was asked.
+    pub(in crate::operations) member: Option<Member>,
+    /// What that member sees.
+    pub(in crate::operations) view: Option<ClusterView>,
+}
+
+/// Asks the cluster about a host. `stated` is the address that the operator states for it.
+pub(in crate::operations) async fn belonging(world: &World, host: &Host, stated: Option<Ipv4Addr>) -> Found {
+    let claim = HostClaim {
+        name: &host.hostname,
+        known_address: host.address,
+        stated_address: stated,
+        is_member: host.is_member,
     };
-    let credential = match &settings.credential {
-        Some(MemberCredential::Password(password)) => Credential::Password(password.clone()),
-        Some(MemberCredential::Key(key)) => Credential::OpenSshKey(key.clone()),
-        None => {
-            return Err(StepError::lasting(format!(
-                "there is no way to log in to the member {address}; set proxmox.key_file (preferred) or proxmox.root_password_file"
-            )));
-        }
-    };
-    let address_and_port = SocketAddr::new(IpAddr::V4(address), settings.ssh_port);
-    let login = Login { address: address_and_port, user: "root".into(), credential, host_key };
-    Ok(Some(Member { address, login, access: MemberAccess::Root }))
+    let nobody = |belonging| Found { belonging, votes: None, member: None, view: None };
+    match find::answering(world, host, find::Itself::Last).await {
+        Ok(Some((member, view))) => Found {
+            belonging: find_belonging(&view, member.address, &claim),
+            votes: count_votes(&view, host.hostname.as_str()),
+            member: Some(member),
+            view: Some(view),
+        },
+        Ok(None) => nobody(Belonging::NotAMember),
+        Err(error) => nobody(Belonging::Unknown(error.reason)),
+    }
 }

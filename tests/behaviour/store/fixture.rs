@@ -109,6 +109,7 @@ pub(super) fn rebuild(host: &Host, operation: u64) -> OpenedRebuild {
         image: "pve-9.2-1-3fa94c21".parse().unwrap(),
         public_key: format!("ssh-ed25519 AAAA rackseed-{id}"),
         sealed: Some(sealed),
+        leaves: None,
         requested_at: at(1),
         armed_until: at(3601),
         ended_at: None,
