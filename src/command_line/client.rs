@@ -3,13 +3,16 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
-use reqwest::Method;
+use reqwest::{Method, header::USER_AGENT};
 use serde_json::Value;
 
 use crate::settings::Settings;
 
 /// How long the daemon may take to answer. A rebuild asks the cluster first, which may take some seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+
+/// What we call ourselves.
+const OURSELVES: &str = concat!("rackseed/", env!("CARGO_PKG_VERSION"));
 
 /// The daemon's operator API.
 pub(super) struct Client {
@@ -30,7 +33,9 @@ impl Client {
 
     /// Asks; a problem document becomes an error with its sentence.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        // The audit log tells by it that somebody typed this.
+        let mut request =
+            self.http.request(method.clone(), format!("{}{path}", self.base)).header(USER_AGENT, OURSELVES);
         if method != Method::GET {
             request = request.json(body.unwrap_or(&Value::Null));
         }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
+use super::{audit::record, client::Client};
 use crate::{
     daemon::SystemClock,
     images::{ImageFolder, Intake},
@@ -45,12 +45,16 @@ async fn alone(
     let (store, stop) = (Arc::new(store), CancellationToken::new());
     let library = ImageFolder::new(settings.data_folder.join("images"), store.clone());
     library.clean_up().await?;
-    let intake = Intake::new(library, store, Arc::new(SystemClock), stop);
+    let intake = Intake::new(library, store.clone(), Arc::new(SystemClock), stop);
     let addition = intake.fetch(url, sha256).await?;
     let ended = intake.wait(&addition.id, |addition| show(&addition.sentence())).await;
     let ended = ended.context("the addition was given up")?;
     match (ended.image, ended.problem) {
-        (Some(image), _) => Ok(image.to_string()),
+        (Some(image), _) => {
+            let sentence = format!("add the image {image} from a URL ({}): done", ended.name);
+            record(store.as_ref(), "image add", Some(image.clone()), sentence).await?;
+            Ok(image.to_string())
+        }
         (None, problem) => bail!("{} was not added: {}", ended.name, problem.unwrap_or_default()),
     }
 }

@@ -13,6 +13,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
+    audit::record,
     fetch::fetch,
     output::{Printer, table},
 };
@@ -64,10 +65,9 @@ pub(super) enum ImageVerb {
 /// Does a verb on images.
 pub(super) async fn run(verb: &ImageVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(config)?;
-    let open = || -> anyhow::Result<ImageFolder> {
-        let store = Arc::new(Store::open_shared(&settings.data_folder)?);
-        Ok(ImageFolder::new(settings.data_folder.join("images"), store))
-    };
+    let open_store = || Store::open_shared(&settings.data_folder).map(Arc::new);
+    let library = |store: &Arc<Store>| ImageFolder::new(settings.data_folder.join("images"), store.clone());
+    let open = || -> anyhow::Result<ImageFolder> { Ok(library(&open_store()?)) };
     match verb {
         ImageVerb::Add { source, sha256 } if is_url(source) => {
             let id = fetch(&settings, config, source, sha256.as_deref(), &show_line).await?;
@@ -76,9 +76,14 @@ pub(super) async fn run(verb: &ImageVerb, config: &Path, printer: &Printer) -> a
             tell_added(printer, &image);
         }
         ImageVerb::Add { source, sha256 } => {
-            let image = open()?.add(&PathBuf::from(source), sha256.as_deref(), SystemClock.now(), &show_progress).await;
+            let store = open_store()?;
+            let (library, file) = (library(&store), PathBuf::from(source));
+            let added = library.add(&file, sha256.as_deref(), SystemClock.now(), &show_progress).await;
             end_progress();
-            tell_added(printer, &image?);
+            let image = added?;
+            let sentence = format!("add the image {} from the file {}: done", image.id, image.source_name);
+            record(store.as_ref(), "image add", Some(image.id.clone()), sentence).await?;
+            tell_added(printer, &image);
         }
         ImageVerb::List => {
             let library = open()?;
@@ -87,14 +92,18 @@ pub(super) async fn run(verb: &ImageVerb, config: &Path, printer: &Printer) -> a
             printer.print(&views.into(), || list(&images, &uses));
         }
         ImageVerb::Default { image } => {
-            open()?.make_default(&image.parse()?, SystemClock.now()).await?;
+            let (store, id) = (open_store()?, image.parse()?);
+            library(&store).make_default(&id, SystemClock.now()).await?;
+            record(store.as_ref(), "image default", Some(id), format!("make {image} the default: done")).await?;
             printer.print(&json!({ "default": image }), || format!("{image} is the default"));
         }
         ImageVerb::Check { image } => return check(&open()?, &image.parse()?, printer).await,
         ImageVerb::Remove { image } => {
             let id = image.parse()?;
             let others = server_types_with(&id, &open_catalog(&settings)?.server_types());
-            open()?.remove(&id, &others, SystemClock.now()).await?;
+            let store = open_store()?;
+            library(&store).remove(&id, &others, SystemClock.now()).await?;
+            record(store.as_ref(), "image remove", Some(id), format!("remove the image {image}: done")).await?;
             printer.print(&json!({ "removed": image }), || format!("removed {image}"));
         }
     }

@@ -1,6 +1,7 @@
 //! The command line: what a person types, and one readable sentence with an exit code when it fails.
 
 mod answer;
+mod audit;
 mod boots;
 mod client;
 mod config;
@@ -52,6 +53,8 @@ enum Verb {
     /// Answers (asks the running daemon)
     #[command(subcommand)]
     Answer(answer::AnswerVerb),
+    /// Who did what (asks the running daemon)
+    Audit(audit::AuditArguments),
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -90,6 +93,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Image(verb) => image::run(verb, &arguments.config, printer).await,
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
+        Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
         Verb::Doctor { mac: Some(machine), .. } => boots::diagnose(machine, &arguments.config, printer).await,
         Verb::Doctor { mac: None, imitated } => doctor::run(&arguments.config, *imitated, printer).await,

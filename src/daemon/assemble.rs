@@ -179,6 +179,8 @@ fn operator_state(
         listen: address,
         form_token: FormToken::new(adapters.key_file.as_ref())?,
         requests: Arc::default(),
+        audit: adapters.store.clone(),
+        refusals: Arc::default(),
         stop: stop.clone(),
     })
 }

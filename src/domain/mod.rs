@@ -7,6 +7,7 @@ pub mod answer;
 pub mod answer_file;
 pub mod answer_options;
 mod answer_rules;
+pub mod audit;
 pub mod boot_attempts;
 pub mod boot_diagnosis;
 pub mod boot_options;

@@ -15,13 +15,20 @@ pub(super) struct Connection {
     pub(super) our: Ipv4Addr,
     /// The same, of whatever family: what a person may have typed into the browser.
     pub(super) local: IpAddr,
+    /// Who asks, of whatever family.
+    pub(super) asker: IpAddr,
 }
 
 impl Connection {
     /// Takes the ends as the socket tells them. An IPv6 address that is no mapped IPv4 one becomes the unspecified address, which no machine
     /// of ours has: machines are met over IPv4.
     pub(super) fn new(peer: SocketAddr, our: SocketAddr) -> Self {
-        Self { peer: ipv4(peer.ip()), our: ipv4(our.ip()), local: our.ip().to_canonical() }
+        Self {
+            peer: ipv4(peer.ip()),
+            our: ipv4(our.ip()),
+            local: our.ip().to_canonical(),
+            asker: peer.ip().to_canonical(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use axum::{
 use super::{OperatorState, connection::Connection, extract::header_text, problem::Problem};
 
 /// Tells what a browser thinks of where a request comes from (W3C Fetch Metadata).
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets through what was meant for us.
 pub(super) async fn guard(

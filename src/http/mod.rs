@@ -4,6 +4,7 @@
 //! extract, ask a desk, and answer; every error becomes a problem document in `problem`.
 
 mod api;
+mod audit;
 mod boot;
 mod boot_connection;
 mod connection;
@@ -37,6 +38,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn};
 
+pub use audit::RefusalCount;
 pub use listener::{HttpListener, Limits};
 pub use operator::{FormToken, OperatorState};
 pub use request_counts::RequestCounts;
@@ -85,6 +87,8 @@ pub fn machine_router(state: MachineState) -> axum::Router {
 pub fn operator_router(state: OperatorState) -> axum::Router {
     let requests = Arc::clone(&state.requests);
     let guard = axum::middleware::from_fn_with_state(state.clone(), guard::guard);
-    let router = routes::with_fallbacks(routes::router(routes::OPERATOR)).layer(guard).with_state(state);
+    // Outside of the guard, so that what it refuses is written down too.
+    let audit = axum::middleware::from_fn_with_state(state.clone(), audit::audit);
+    let router = routes::with_fallbacks(routes::router(routes::OPERATOR)).layer(guard).layer(audit).with_state(state);
     routes::finish(router, Audience::Operator, requests)
 }

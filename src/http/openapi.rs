@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{answers, boots, hosts, image_views, images, network, power, sightings, views},
+    api::{answers, audit, boots, hosts, image_views, images, network, power, sightings, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -124,6 +124,7 @@ fn schemas() -> Map<String, Value> {
     add::<boots::DiagnosisJson>(&mut schemas);
     add::<boots::ExpectedJson>(&mut schemas);
     add::<boots::CauseJson>(&mut schemas);
+    add::<audit::AuditEntryJson>(&mut schemas);
     add::<answers::AnswerPreviewJson>(&mut schemas);
     add::<answers::AnswerCheckJson>(&mut schemas);
     add::<answers::AnswerNoteJson>(&mut schemas);

@@ -7,7 +7,7 @@ use data_encoding::BASE32_NOPAD;
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
-use super::{problem::Problem, request_counts::RequestCounts};
+use super::{audit::RefusalCount, problem::Problem, request_counts::RequestCounts};
 use crate::{
     domain::{
         host::Host,
@@ -18,8 +18,8 @@ use crate::{
     },
     operations::{OperationDesk, OperationView, RebuildDesk},
     ports::{
-        Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError, LiveFeed,
-        NetworkView, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
+        AuditLog, Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError,
+        LiveFeed, NetworkView, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
     },
     provisioning::{AnswerDesk, BootDiary, Enrolment, PowerDesk, Sightings},
 };
@@ -71,6 +71,10 @@ pub struct OperatorState {
     pub form_token: FormToken,
     /// What was asked; one for all listeners.
     pub requests: Arc<RequestCounts>,
+    /// Who did what.
+    pub audit: Arc<dyn AuditLog>,
+    /// How much of what is refused is written there.
+    pub refusals: Arc<RefusalCount>,
     /// Ends the event streams when the daemon stops.
     pub stop: CancellationToken,
 }

@@ -15,9 +15,9 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{answers, boots, catalog, hosts, images, network, operations, power, sightings},
+    api::{answers, audit, boots, catalog, hosts, images, network, operations, power, sightings},
     boot,
-    dashboard::{assets, forms, image_page, pages},
+    dashboard::{assets, audit_page, forms, image_page, pages},
     live_events, machine, metrics, openapi,
     problem::Problem,
     request_counts::{RequestCounts, count},
@@ -232,6 +232,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
         .says("what the catalog's folders hold, and what is wrong with them"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
+    Row::get("/api/audit", Body::List("AuditEntry"), || get(audit::list)).asking(&["before", "limit", "host"])
+        .says("who did what, the newest first; rows older than the row `before`"),
     Row::get("/api/openapi.json", Body::Text("application/json"), || get(openapi::serve)).says("this interface as an OpenAPI document"),
     Row::get("/events", Body::Text("text/event-stream"), || get(live_events::events)).asking(&["after"])
         .says("the live feed (server-sent events), resumable by Last-Event-ID"),
@@ -251,6 +253,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/images/{id}/default", &[], || post(image_page::make_default)).says("the form that makes an image the default"),
     Row::form("/images/{id}/remove", &[], || post(image_page::remove)).says("the form that removes an image"),
     Row::form("/images/additions/{id}/cancel", &[], || post(image_page::cancel)).says("the form that gives an addition up"),
+    Row::get("/audit", HTML, || get(audit_page::audit)).asking(&["before", "limit", "host"]).says("who did what, as a page"),
     Row::get("/operations/{id}", HTML, || get(pages::operation)).says("one operation as a page"),
     Row::form("/operations/{id}/retry", &[], || post(forms::retry)).says("the retry form"),
     Row::form("/operations/{id}/cancel", &[], || post(forms::cancel)).says("the cancel form"),

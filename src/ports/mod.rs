@@ -1,5 +1,6 @@
 //! One small trait for each outside need; each method is one atomic promise.
 
+mod audit_log;
 mod boot_files;
 mod boot_trace;
 mod catalog;
@@ -22,6 +23,7 @@ mod served_file;
 mod sighting_ledger;
 mod ssh_keys;
 
+pub use audit_log::AuditLog;
 pub use boot_files::BootFileShelf;
 pub use boot_trace::{BootTrace, NoTrace};
 pub use catalog::{CannotRender, Catalog};

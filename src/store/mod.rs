@@ -10,6 +10,7 @@
 //! - WAL needs a local disk: the data folder may not lie on NFS or CIFS.
 
 mod answers;
+mod audit;
 mod boot_records;
 mod change;
 mod columns;

@@ -7,6 +7,7 @@ mod support;
 
 mod answers;
 mod api;
+mod audit;
 mod boot_order;
 mod boots;
 mod catalog;

@@ -1,6 +1,7 @@
 //! The JSON interface for people's programs: extract, ask a desk, answer.
 
 pub(super) mod answers;
+pub(super) mod audit;
 pub(super) mod boots;
 pub(super) mod catalog;
 pub(super) mod hosts;

@@ -2,6 +2,7 @@
 //! the page asks for itself again whenever the live feed says that something changed.
 
 pub(super) mod assets;
+pub(super) mod audit_page;
 mod boot_part;
 pub(super) mod forms;
 mod hardware_part;
