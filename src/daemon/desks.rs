@@ -172,6 +172,7 @@ fn world(
         hosts: store.clone(),
         rebuilds: store.clone(),
         journal: store.clone(),
+        gates: store.clone(),
         shell: Arc::new(Ssh),
         ssh_keys: Arc::new(Ssh),
         power,

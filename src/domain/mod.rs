@@ -26,6 +26,7 @@ pub mod dhcp_advice;
 pub mod disk_selection;
 pub mod disk_wish;
 pub mod firmware;
+pub mod gate;
 pub mod hardware;
 mod hardware_reports;
 pub mod host;

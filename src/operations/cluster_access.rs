@@ -64,7 +64,11 @@ pub(super) fn node_login(world: &World, host: &Host, rebuild: &Rebuild) -> Resul
 
 /// Runs a short command; a status other than 0 is a failure that may pass.
 pub(super) async fn run(world: &World, login: &Login, line: &str) -> Result<Output, StepError> {
-    let output = world.shell.run(login, &Command::new(line, SHORT_COMMAND)).await?;
+    checked(login, world.shell.run(login, &Command::new(line, SHORT_COMMAND)).await?)
+}
+
+/// What a command said; a status other than 0 is a failure that may pass.
+pub(super) fn checked(login: &Login, output: Output) -> Result<Output, StepError> {
     if output.is_success() {
         return Ok(output);
     }

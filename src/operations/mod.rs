@@ -15,6 +15,7 @@ mod world;
 
 pub use cluster_access::{ClusterSettings, MemberCredential};
 pub use engine::{Advance, Engine};
+pub use member::{GateDesk, GateRefusal, GateRequest, GateView};
 pub use operation_desk::{OperationDesk, OperationRefusal, OperationView};
 pub use rebuild_desk::{RebuildDesk, RebuildPlan, RebuildRefusal};
 pub use runner::run_runner;

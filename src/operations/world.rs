@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::ClusterSettings;
 use crate::{
-    ports::{Clock, HostLedger, Infrastructure, OperationJournal, Power, RebuildLedger, RemoteShell, Secrets, SshKeys},
+    ports::{
+        Clock, GateLedger, HostLedger, Infrastructure, OperationJournal, Power, RebuildLedger, RemoteShell, Secrets,
+        SshKeys,
+    },
     provisioning::{HostKeeper, Patience},
 };
 
@@ -18,6 +21,8 @@ pub struct World {
     pub rebuilds: Arc<dyn RebuildLedger>,
     /// Journals and turns.
     pub journal: Arc<dyn OperationJournal>,
+    /// The key of the join gate, and who has the gate.
+    pub gates: Arc<dyn GateLedger>,
     /// Commands on nodes.
     pub shell: Arc<dyn RemoteShell>,
     /// SSH keys and their spelling.

@@ -4,6 +4,7 @@
 //! [`SimulatedNode`]: a folder in which the true command lines of our steps run, behind a [`SimulatedSshServer`]. The [`Demo`] puts three of
 //! them beside a daemon on loopback and tells the story. Nothing here knows the daemon's inside: it is started by whoever runs the demo.
 
+mod authorized_keys;
 mod demo;
 mod first_boot;
 mod installer;

@@ -1,22 +1,25 @@
 //! A freshly installed Proxmox VE node that is only a folder: the true command lines of our steps run there in a real shell.
 //!
 //! Absolute paths below `/root`, `/etc`, `/run`, `/var`, `/proc` and `/sys` are led into the folder, and the few programs that would touch the machine
-//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`) are found in its `bin` first. No root is needed, and nothing outside is touched.
+//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`) are found in its `bin` first. No root is needed, and nothing outside is touched.
 
 use std::{
     fs, io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Stdio,
 };
 
 use data_encoding::BASE64;
+use jiff::Timestamp;
 use russh::keys::{
     PrivateKey,
     ssh_key::private::{Ed25519Keypair, KeypairData},
 };
 use tokio::process::{Child, Command};
+
+use super::authorized_keys::{KeyRules, rules_for};
 
 /// The programs that a simulated node has of its own.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -27,6 +30,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("lsblk", include_str!("node/lsblk")),
     ("uname", include_str!("node/uname")),
     ("systemctl", include_str!("node/systemctl")),
+    ("sshd", include_str!("node/sshd")),
+    ("logger", include_str!("node/logger")),
 ];
 /// The folders of a fresh node.
 const FOLDERS: &[&str] = &[
@@ -41,11 +46,12 @@ const FOLDERS: &[&str] = &[
     "var/lib/own-certificate",
     "var/lib/proxmox-first-boot",
     "var/log/pve/tasks",
+    "usr/local/sbin",
     "sys/class/dmi/id",
     "proc",
 ];
 /// Where absolute paths are led into the folder.
-const LED_INTO_FOLDER: &[&str] = &["/root/", "/etc/", "/run/", "/var/", "/sys/", "/proc/"];
+const LED_INTO_FOLDER: &[&str] = &["/root/", "/etc/", "/run/", "/var/", "/sys/", "/proc/", "/usr/local/sbin/"];
 /// What a node finds after its own programs.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -125,15 +131,16 @@ impl SimulatedNode {
         self.folder.join(name)
     }
 
-    /// Whether root may log in with a key, `TYPE BASE64`: sshd reads both of its files anew for every login.
+    /// Whether root may log in with a key, `TYPE BASE64`, whatever that login may do.
     pub fn accepts_key(&self, key: &str) -> bool {
-        ["root/.ssh/authorized_keys", "root/.ssh/authorized_keys2"].iter().any(|name| {
+        self.rules_of_key(key).is_some()
+    }
+
+    /// What root may do with a key: sshd reads both of its files anew for every login.
+    pub(super) fn rules_of_key(&self, key: &str) -> Option<KeyRules> {
+        ["root/.ssh/authorized_keys", "root/.ssh/authorized_keys2"].iter().find_map(|name| {
             let lines = fs::read_to_string(self.path(name)).unwrap_or_default();
-            lines.lines().any(|line| {
-                let mut words = key.split_whitespace();
-                let mut there = line.split_whitespace();
-                words.next() == there.next() && words.next() == there.next()
-            })
+            rules_for(&lines, key, Timestamp::now())
         })
     }
 
@@ -145,13 +152,23 @@ impl SimulatedNode {
 
     /// Starts a command line as root's shell on the node would run it.
     pub fn start_command(&self, line: &str) -> io::Result<Child> {
-        self.program("sh")
-            .arg("-c")
-            .arg(self.lead_into_folder(line))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        start(self.program("sh").arg("-c").arg(self.lead_into_folder(line)))
+    }
+
+    /// Starts what a login asks for, or the command that its key forces on it, as sshd does.
+    pub(super) fn start_login_command(
+        &self,
+        asked: &str,
+        forced: Option<&str>,
+        client: SocketAddr,
+    ) -> io::Result<Child> {
+        let Some(forced) = forced else { return self.start_command(asked) };
+        // A script of the node names the node's own files; where it is only named, it is read and led as a command line is.
+        let text = fs::read_to_string(forced).unwrap_or_else(|_| forced.to_owned());
+        let client = format!("{} {} 22", client.ip(), client.port());
+        let mut program = self.program("sh");
+        program.arg("-c").arg(self.lead_into_folder(&text)).arg(forced);
+        start(program.env("SSH_ORIGINAL_COMMAND", asked).env("SSH_CLIENT", client))
     }
 
     /// Writes the first-boot script where the installer puts it.
@@ -232,6 +249,10 @@ impl SimulatedNode {
         }
         Ok(())
     }
+}
+
+fn start(program: &mut Command) -> io::Result<Child> {
+    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
 /// Where the installer puts the first-boot script.

@@ -1,4 +1,5 @@
-//! The SSH server of a simulated node: its own Ed25519 host key, root's keys as they stand in the node's files, commands in the node's shell.
+//! The SSH server of a simulated node: its own Ed25519 host key, root's keys as they stand in the node's files
+//! with their forced commands and expiry times, commands in the node's shell.
 
 use std::{borrow::Cow, collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,11 +10,11 @@ use russh::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
-    process::ChildStdin,
+    process::{Child, ChildStdin},
     task::JoinHandle,
 };
 
-use super::SimulatedNode;
+use super::{SimulatedNode, authorized_keys::KeyRules};
 
 /// How long a refused login waits for its answer. OpenSSH takes longer; a rehearsal need not.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(20);
@@ -39,8 +40,13 @@ impl SimulatedSshServer {
             ..server::Config::default()
         });
         let task = tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let session = RootSession { node: Arc::clone(&node), channels: HashMap::new() };
+            while let Ok((socket, client)) = listener.accept().await {
+                let session = RootSession {
+                    node: Arc::clone(&node),
+                    rules: KeyRules::default(),
+                    client,
+                    channels: HashMap::new(),
+                };
                 let configuration = Arc::clone(&configuration);
                 tokio::spawn(async move {
                     if let Ok(session) = server::run_stream(configuration, socket, session).await {
@@ -62,6 +68,9 @@ impl Drop for SimulatedSshServer {
 
 struct RootSession {
     node: Arc<SimulatedNode>,
+    /// What the accepted key may do.
+    rules: KeyRules,
+    client: SocketAddr,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
@@ -75,8 +84,9 @@ impl server::Handler for RootSession {
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let line = key.public_key.to_openssh()?;
-        let accepted = user == "root" && self.node.accepts_key(&line);
-        Ok(if accepted { Auth::Accept } else { Auth::reject() })
+        let Some(rules) = self.node.rules_of_key(&line).filter(|_| user == "root") else { return Ok(Auth::reject()) };
+        self.rules = rules;
+        Ok(Auth::Accept)
     }
 
     async fn channel_open_session(
@@ -99,27 +109,16 @@ impl server::Handler for RootSession {
         let Some(opened) = self.channels.remove(&channel) else { return session.channel_failure(channel) };
         session.channel_success(channel)?;
         let (input, _) = opened.split();
-        let run = run_command(
-            Arc::clone(&self.node),
-            String::from_utf8_lossy(line).into_owned(),
-            input,
-            channel,
-            session.handle(),
-        );
-        tokio::spawn(run);
+        let asked = String::from_utf8_lossy(line);
+        let started = self.node.start_login_command(&asked, self.rules.forced_command.as_deref(), self.client);
+        tokio::spawn(run_command(started, input, channel, session.handle()));
         Ok(())
     }
 }
 
 /// Runs one command to its end; a client that is gone does not end it, as with a real server.
-async fn run_command(
-    node: Arc<SimulatedNode>,
-    line: String,
-    input: ChannelReadHalf,
-    channel: ChannelId,
-    client: Handle,
-) {
-    let mut child = match node.start_command(&line) {
+async fn run_command(started: io::Result<Child>, input: ChannelReadHalf, channel: ChannelId, client: Handle) {
+    let mut child = match started {
         Ok(child) => child,
         Err(error) => {
             let _ = client.extended_data(channel, STANDARD_ERROR, error.to_string().into_bytes()).await;

@@ -2,22 +2,14 @@
 
 use std::{
     fs, io,
-    io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use russh::keys::{
-    PrivateKey,
-    ssh_key::{
-        LineEnding,
-        private::{Ed25519Keypair, KeypairData},
-    },
-};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -83,7 +75,6 @@ impl DemoStage {
             folder,
         };
         write_loaders(&stage.folder.join("loaders"))?;
-        write_key(&stage.folder.join("operator.key"))?;
         stage.write_settings()?;
         Ok(stage)
     }
@@ -114,7 +105,6 @@ impl DemoStage {
             },
             "proxmox": {
                 "cluster_name": "demo", "domain": "demo.internal", "ssh_port": self.ssh_port,
-                "key_file": self.path("operator.key"),
             },
             "credentials": { "root_password_hash": NO_PASSWORD_HASH },
         });
@@ -170,16 +160,6 @@ fn write_loaders(folder: &Path) -> io::Result<()> {
         fs::write(folder.join(name), loader)?;
     }
     Ok(())
-}
-
-/// Writes the operator's private key, by which members let the daemon in.
-fn write_key(path: &Path) -> io::Result<()> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
-    let key = PrivateKey::new(KeypairData::from(Ed25519Keypair::from_seed(&seed)), "demo operator");
-    let text = key.and_then(|key| key.to_openssh(LineEnding::LF)).map_err(io::Error::other)?;
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 /// Writes the files of an image as the library lays them out.

@@ -17,6 +17,7 @@ mod columns;
 mod connection;
 mod error;
 mod folder;
+mod gates;
 mod hosts;
 mod images;
 mod live_feed;

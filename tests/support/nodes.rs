@@ -7,7 +7,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rackseed::ports::{Command, Login, Output, RemoteShell, RemoteShellError};
+use data_encoding::HEXLOWER;
+use rackseed::{
+    ports::{Command, Credential, Login, Output, RemoteShell, RemoteShellError, SshKeys},
+    remote_shell::Ssh,
+};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
 
 /// How many looks a join takes.
 const JOIN_LOOKS: u32 = 2;
@@ -27,6 +33,10 @@ pub(crate) struct Node {
     pub(crate) joins_started: u32,
     /// What `pvecm` says in place of succeeding.
     pub(crate) join_failure: Option<String>,
+    /// The key of the join gate and the checksum of its script, when it is installed.
+    pub(crate) gate: (Option<String>, Option<String>),
+    /// What was asked of it at its gate.
+    pub(crate) asked_at_gate: Vec<String>,
 }
 
 /// Nodes by address.
@@ -43,6 +53,8 @@ impl Nodes {
             ended: None,
             joins_started: 0,
             join_failure: None,
+            gate: (None, None),
+            asked_at_gate: Vec::new(),
         };
         self.0.lock().unwrap().insert(address, node);
     }
@@ -83,11 +95,18 @@ impl RemoteShell for Nodes {
         let others = nodes.clone();
         let unreachable = RemoteShellError::CannotReach { address: login.address, reason: "no such node".into() };
         let node = nodes.get_mut(&address).ok_or(unreachable)?;
-        let is_member_login = !matches!(login.credential, rackseed::ports::Credential::Ed25519(_));
+        let line = command.line.as_str();
+        if node.is_gate_login(login) {
+            node.asked_at_gate.push(line.to_owned());
+            return Ok(gate(line, &others, node));
+        }
+        let is_member_login = !matches!(login.credential, Credential::Ed25519(_));
         if !node.has_key && !is_member_login {
             return Err(RemoteShellError::LoginRefused { address: login.address, user: login.user.clone() });
         }
-        let line = command.line.as_str();
+        if let Some(output) = node.installs_gate(command) {
+            return Ok(output);
+        }
         if let Some((words, _)) = line.strip_prefix("sh -s -- ").and_then(|rest| rest.split_once(" <<")) {
             return Ok(gate(words, &others, node));
         }
@@ -122,11 +141,42 @@ impl RemoteShell for Nodes {
     }
 }
 
+impl Node {
+    /// Whether the key is that of the installed gate.
+    fn is_gate_login(&self, login: &Login) -> bool {
+        let Credential::Ed25519(key) = &login.credential else { return false };
+        let shown = Ssh.public_line(key, "").unwrap();
+        self.gate.0.as_deref().is_some_and(|known| known.contains(shown.trim()))
+    }
+
+    /// The commands that install the join gate: look, write the script, write the line.
+    fn installs_gate(&mut self, command: &Command) -> Option<Output> {
+        let line = command.line.as_str();
+        if line.starts_with("cd /; [ ! -e /etc/pve/.members ]") {
+            let script = self.gate.1.as_ref().map(|sum| format!("script {sum}  -\n")).unwrap_or_default();
+            let known = self.gate.0.as_ref().filter(|known| line.contains(known.as_str())).map_or("", |_| "line\n");
+            Some(ok(format!("proxmox\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n{script}{known}")))
+        } else if line.starts_with("umask 022; cd /; mkdir -p /usr/local/sbin") {
+            self.gate.1 = Some(HEXLOWER.encode(&Sha256::digest(command.input.expose_secret())));
+            Some(ok(""))
+        } else if line.starts_with("umask 077; cd /; mkdir -p /root/.ssh") {
+            self.gate.0 = line.split('\'').find(|part| part.starts_with("restrict,")).map(str::to_owned);
+            Some(ok(""))
+        } else {
+            None
+        }
+    }
+}
+
 /// What a member says to a command of the join gate.
 fn gate(words: &str, others: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> Output {
     match words.split(' ').next() {
         Some("members") => ok(members(others, node)),
         Some("authorise" | "withdraw") => ok(""),
+        Some("version") => ok(format!("{}  -\n", node.gate.1.as_deref().unwrap_or_default())),
+        Some("id") => {
+            Output { status: Some(64), output: String::new(), error: "rackseed-join-gate: no such command".into() }
+        }
         _ => panic!("the member does not know this command: {words}"),
     }
 }

@@ -365,6 +365,7 @@ fn build(
         hosts: store.clone(),
         rebuilds: store.clone(),
         journal,
+        gates: store.clone(),
         shell: nodes.clone(),
         ssh_keys: Arc::new(Ssh),
         power: power.clone(),

@@ -35,6 +35,13 @@ pub(in crate::operations) enum GateCommand {
         /// Its address: both must be what the cluster lists.
         address: Ipv4Addr,
     },
+    /// The checksum of the installed script.
+    Version,
+    /// Take a key of ours off the member, and the script with the last of them.
+    Retire {
+        /// The key.
+        key: String,
+    },
     /// Everything that the cluster knows of a node that is to be rebuilt.
     Report {
         /// Its name.
@@ -51,6 +58,8 @@ impl GateCommand {
             Self::Authorise { key, minutes } => format!("authorise {key} {minutes}"),
             Self::Withdraw { key } => format!("withdraw {key}"),
             Self::Remove { node, address } => format!("remove {node} {address}"),
+            Self::Version => "version".into(),
+            Self::Retire { key } => format!("retire {key}"),
             Self::Report { node } => format!("report {node}"),
         }
     }

@@ -1,12 +1,12 @@
-//! Finds a member that answers: the one in the settings first, then every ready host of ours.
+//! Finds a member that answers: those with the join gate first, and among them the one in the settings before the ready hosts of ours and
+//! other members.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
-use super::{Member, MemberAccess};
+use super::{Member, gate};
 use crate::{
     domain::{cluster::ClusterView, host::Host, host_lifecycle::HostState},
-    operations::{MemberCredential, World, step::StepError},
-    ports::{Credential, Login},
+    operations::{World, step::StepError},
 };
 
 /// How many members are tried before it counts as a cluster that nobody can ask. More wait longer when a whole rack is off.
@@ -50,7 +50,13 @@ pub(super) async fn answering(
     }
     let mut silent = Vec::new();
     for (address, host_key) in candidates.into_iter().take(MOST_TRIED) {
-        let member = log_in(world, address, host_key)?;
+        let (login, access) = match gate::member_login(world, address, host_key).await {
+            Ok(way) => way,
+            // Those with a gate come first; that the rest cannot be asked at all is not why nobody answers.
+            Err(_) if !silent.is_empty() => break,
+            Err(error) => return Err(error),
+        };
+        let member = Member { address, login, access };
         match member.view(world).await {
             Ok(view) => return Ok(Some((member, view))),
             Err(error) if error.may_pass => silent.push(format!("{address}: {}", error.reason)),
@@ -75,10 +81,12 @@ async fn candidates(world: &World, host: &Host, itself: Itself) -> Result<Vec<Ca
         found.push((address, key));
     }
     let hosts = world.hosts.hosts().await?;
+    let gated_others = gate::members_of_others(world, &hosts).await?;
     let mut others = hosts.into_iter().filter(|other| other.is_member && other.id != host.id).peekable();
     let has_others = others.peek().is_some();
     let ready = others.filter(|other| other.state == HostState::Ready);
     found.extend(ready.filter_map(|other| other.address.zip(other.ssh_host_key)));
+    found.extend(gated_others);
     let own = host.address.zip(host.ssh_host_key.clone());
     found.retain(|(address, _)| Some(*address) != host.address);
     if found.is_empty() && has_others {
@@ -86,26 +94,11 @@ async fn candidates(world: &World, host: &Host, itself: Itself) -> Result<Vec<Ca
             "the cluster has members, but none of them is ready to be asked; see their pages",
         ));
     }
+    gate::gates_first(world, &mut found).await?;
     if itself == Itself::Last && host.is_member {
         found.extend(own);
     }
     let mut seen = std::collections::BTreeSet::new();
     found.retain(|(address, _)| seen.insert(*address));
     Ok(found)
-}
-
-fn log_in(world: &World, address: Ipv4Addr, host_key: String) -> Result<Member, StepError> {
-    let settings = &world.cluster;
-    let credential = match &settings.credential {
-        Some(MemberCredential::Password(password)) => Credential::Password(password.clone()),
-        Some(MemberCredential::Key(key)) => Credential::OpenSshKey(key.clone()),
-        None => {
-            return Err(StepError::lasting(format!(
-                "there is no way to log in to the member {address}; set proxmox.key_file (preferred) or proxmox.root_password_file"
-            )));
-        }
-    };
-    let address_and_port = SocketAddr::new(IpAddr::V4(address), settings.ssh_port);
-    let login = Login { address: address_and_port, user: "root".into(), credential, host_key };
-    Ok(Member { address, login, access: MemberAccess::Root })
 }

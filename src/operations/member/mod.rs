@@ -2,11 +2,16 @@
 
 mod command;
 mod find;
+mod gate;
+mod gate_desk;
+mod gate_install;
 
 use std::net::Ipv4Addr;
 
 pub(in crate::operations) use command::GateCommand;
 pub(in crate::operations) use find::{find_cluster, find_member};
+pub use gate_desk::{GateDesk, GateRefusal, GateRequest, GateView};
+pub(in crate::operations) use gate_install::install_gate;
 
 use super::{World, cluster_access::run, step::StepError};
 use crate::{
@@ -47,11 +52,10 @@ impl Member {
 
     /// Asks the member for one thing, and returns what it said.
     pub(in crate::operations) async fn ask(&self, world: &World, command: &GateCommand) -> Result<String, StepError> {
-        let line = match self.access {
-            MemberAccess::Root => command.line_for_root(),
-            MemberAccess::Gate => command.words(),
-        };
-        Ok(run(world, &self.login, &line).await?.output)
+        match self.access {
+            MemberAccess::Root => Ok(run(world, &self.login, &command.line_for_root()).await?.output),
+            MemberAccess::Gate => gate::ask(world, &self.login, command).await,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) const PLAN: Plan = Plan {
         "take_join_turn",
         "join_cluster",
         "verify_membership",
+        "install_join_gate",
         "remove_key",
         "register_host",
         "finish",

@@ -10,11 +10,11 @@ use super::join_process::{self, JoinProcess};
 use crate::{
     domain::cluster::{ClusterView, read_members},
     operations::{
-        MemberCredential, Outcome, Step, StepContext, StepError, StepKind, World,
+        Outcome, Step, StepContext, StepError, StepKind, World,
         cluster_access::{SHORT_COMMAND, node_login, plain_public_key, run},
         member::{GateCommand, Member, find_member},
     },
-    ports::{Command, Login},
+    ports::{Command, Credential, Login},
 };
 
 /// For how long a joining node may log in to the cluster by its own key; then Proxmox has made it a member, or it must be asked for again.
@@ -99,19 +99,16 @@ async fn add(world: &World, login: &Login, member: &Member, link0: Ipv4Addr) -> 
         )));
     }
     let address = member.address;
-    match &world.cluster.credential {
-        Some(MemberCredential::Password(password)) => {
+    match &member.login.credential {
+        Credential::Password(password) => {
             let fingerprint = member_fingerprint(world, member).await?;
             start(world, login, &format!("add {address} --fingerprint {fingerprint} --link0 {link0}"), password.clone())
                 .await
         }
-        Some(MemberCredential::Key(_)) => {
+        Credential::Ed25519(_) | Credential::OpenSshKey(_) => {
             authorise(world, login, member).await?;
             start(world, login, &format!("add {address} --use_ssh --link0 {link0}"), SecretString::default()).await
         }
-        None => Err(StepError::lasting(
-            "there is no credential for the member; set proxmox.key_file or proxmox.root_password_file",
-        )),
     }
 }
 

@@ -6,6 +6,7 @@ mod await_installation;
 mod await_network_boot;
 mod confirm_host_key;
 mod finish;
+mod install_join_gate;
 mod join_cluster;
 mod join_process;
 pub(super) mod power_on;
@@ -29,6 +30,7 @@ pub const STEPS: &[&dyn Step] = &[
     &take_join_turn::TakeJoinTurn,
     &join_cluster::JoinCluster,
     &verify_membership::VerifyMembership,
+    &install_join_gate::InstallJoinGate,
     &remove_key::RemoveKey,
     &register_host::RegisterHost,
     &finish::Finish,
