@@ -100,10 +100,17 @@ impl Namespace {
         });
     }
 
+    /// A program that will run in here.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+
     /// Starts a program in here that runs until it is dropped.
     pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Program {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, program]).args(arguments);
+        let mut command = self.command(program);
+        command.args(arguments);
         // Its words are shown with those of a test that fails.
         Program(command.stdin(Stdio::null()).spawn().unwrap())
     }

@@ -17,8 +17,8 @@ use rackseed::{
     operations::{Advance, ClusterSettings, Engine, MemberCredential, OperationDesk, RebuildDesk, World},
     ports::{
         BootFileShelf, Clock, Doorbell, HostLedger, HostRecord, ImageLedger, ImageLibrary, ImageLibraryError,
-        Infrastructure, InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, Segment,
-        ServedFile,
+        Infrastructure, InfrastructureError, LedgerError, NoTrace, OperationJournal, RebuildLedger, RemoteShell,
+        Segment, ServedFile,
     },
     provisioning::{
         AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, Move, OwnCertificate, Patience,
@@ -102,6 +102,8 @@ pub(crate) struct RebuildWorld {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) power: Arc<MemoryPower>,
     pub(crate) world: Arc<World>,
+    /// The host keys that machines report; those in memory report all the same one.
+    pub(crate) host_keys: std::sync::Mutex<BTreeMap<Ipv4Addr, String>>,
     pub(crate) catalog: Arc<FolderCatalog>,
     refusals: Arc<RefusalLog>,
 }
@@ -121,15 +123,34 @@ impl RebuildWorld {
         };
         let catalog = Arc::new(FolderCatalog::open(folders, clock.clone()).unwrap());
         let key_file = Arc::new(KeyFile::open(&folder.path().join("data")).unwrap());
-        let world = build(&store, store.clone(), &clock, &nodes, (&inventory, &power), &key_file);
+        let world = Arc::new(build(&store, store.clone(), &clock, &nodes, (&inventory, &power), &key_file));
         let refusals = Arc::new(RefusalLog::new(store.clone(), clock.clone()));
-        Self { folder, store, clock, nodes, inventory, power, world, catalog, refusals }
+        Self {
+            folder,
+            store,
+            clock,
+            nodes,
+            inventory,
+            power,
+            world,
+            host_keys: std::sync::Mutex::default(),
+            catalog,
+            refusals,
+        }
     }
 
     /// The same world after a restart, with another journal in front of the same store.
     pub(crate) fn restarted(&self, journal: Arc<dyn OperationJournal>) -> Arc<World> {
         let key_file = Arc::new(KeyFile::open(&self.folder.path().join("data")).unwrap());
-        build(&self.store, journal, &self.clock, &self.nodes, (&self.inventory, &self.power), &key_file)
+        Arc::new(build(&self.store, journal, &self.clock, &self.nodes, (&self.inventory, &self.power), &key_file))
+    }
+
+    /// Puts nodes and a cluster that exist outside in the place of those in memory.
+    pub(crate) fn use_nodes(&mut self, shell: Arc<dyn RemoteShell>, cluster: ClusterSettings) {
+        let key_file = Arc::new(KeyFile::open(&self.folder.path().join("data")).unwrap());
+        let outside = (&self.inventory, &self.power);
+        let world = build(&self.store, self.store.clone(), &self.clock, &self.nodes, outside, &key_file);
+        self.world = Arc::new(World { shell, cluster, ..world });
     }
 
     pub(crate) fn answers(&self) -> Arc<AnswerDesk> {
@@ -289,6 +310,7 @@ impl RebuildWorld {
         let host = self.host(id).await;
         let (Some(operation), now) = (host.operation.clone(), self.clock.now()) else { return };
         let address = Ipv4Addr::new(10, 0, 0, host.mac.bytes()[5]);
+        let host_key = self.host_keys.lock().unwrap().get(&address).cloned().unwrap_or_else(|| HOST_KEY.into());
         let (event, facts, marks) = match host.state {
             HostState::PxeReady => (
                 HostEvent::BootScriptServed,
@@ -302,7 +324,7 @@ impl RebuildWorld {
             ),
             HostState::Installing => (
                 HostEvent::InstallReported,
-                HostFacts { ssh_host_key: Some(HOST_KEY.into()), ..HostFacts::default() },
+                HostFacts { ssh_host_key: Some(host_key), ..HostFacts::default() },
                 RebuildMarks { installed_at: Some(now), ..RebuildMarks::default() },
             ),
             HostState::Installed => (
@@ -357,10 +379,10 @@ fn build(
     nodes: &Arc<Nodes>,
     (inventory, power): (&Arc<Inventory>, &Arc<MemoryPower>),
     key_file: &Arc<KeyFile>,
-) -> Arc<World> {
+) -> World {
     let keeper =
         HostKeeper::new(store.clone(), store.clone(), key_file.clone(), clock.clone(), Arc::new(Doorbell::default()));
-    Arc::new(World {
+    World {
         keeper: Arc::new(keeper),
         hosts: store.clone(),
         rebuilds: store.clone(),
@@ -384,5 +406,5 @@ fn build(
         },
         server_type_map: BTreeMap::new(),
         patience: Patience::default(),
-    })
+    }
 }
