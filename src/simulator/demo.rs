@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    DemoStage, MachineEvent, SimulatedFirmware, SimulatedMachine, SimulatedNetwork,
+    DemoStage, Habits, MachineEvent, SimulatedFirmware, SimulatedMachine, SimulatedNetwork,
     operator::{FeedRow, HostView, Operator},
 };
 use crate::domain::identity::MacAddress;
@@ -379,5 +379,6 @@ fn machine(
         network: network.clone(),
         root_password: String::new(),
         ssh_port: stage.ssh_port,
+        habits: Habits::default(),
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::{
-    Installation, SimulatedFirmware, SimulatedMachine, SimulatedNode,
+    HeldWebhook, Installation, SimulatedFirmware, SimulatedMachine, SimulatedNode,
     installer_client::{
         AnswerSource, Dmi, HostKeys, Installed, InstallerClient, Machine, ModeFile, Release, install_report,
         system_report,
@@ -63,12 +63,14 @@ pub(super) async fn install(
     let mode = find_mode_file(&loaded.iso)?;
     let client = InstallerClient { source: Some(IpAddr::V4(machine.address)) };
     let (release, hardware) = (release(), hardware(machine));
-    let answer =
-        client.fetch_answer(&mode.http, &system_report(&release, &hardware)).await.map_err(stopped("answer"))?;
+    let (habits, report) = (&machine.habits, system_report(&release, &hardware));
+    let answer = habits.insist(|| client.fetch_answer(&mode.http, &report)).await;
+    let answer = answer.map_err(stopped("answer"))?;
     let answer: Answer = toml::from_str(&answer).map_err(stopped("the answer cannot be read"))?;
     let script = match &answer.first_boot {
         Some(first_boot) => {
-            let fetched = client.fetch_first_boot_script(&first_boot.url, first_boot.cert_fingerprint.as_deref()).await;
+            let fingerprint = first_boot.cert_fingerprint.as_deref();
+            let fetched = habits.insist(|| client.fetch_first_boot_script(&first_boot.url, fingerprint)).await;
             Some(fetched.map_err(stopped("first-boot script"))?)
         }
         None => None,
@@ -89,9 +91,9 @@ pub(super) async fn install(
     }
     if let Some(webhook) = &answer.post_installation_webhook {
         let report = install_report(&release, &hardware, &installed(machine, &node, fqdn));
-        let called = client.call_webhook(&webhook.url, webhook.cert_fingerprint.as_deref(), &report).await;
-        called.map_err(stopped("webhook"))?;
-        teller.tell("installed; the webhook has told the new SSH host key").await;
+        let webhook =
+            HeldWebhook { client, url: webhook.url.clone(), fingerprint: webhook.cert_fingerprint.clone(), report };
+        teller.tell(habits.call(webhook).await.map_err(stopped("webhook"))?).await;
     }
     Ok(node)
 }

@@ -13,7 +13,7 @@ use std::{
 use tokio::{net::UdpSocket, sync::mpsc, time::timeout};
 
 use super::{
-    SimulatedFirmware, SimulatedNetwork, SimulatedNode, SimulatedSshServer,
+    Habits, SimulatedFirmware, SimulatedNetwork, SimulatedNode, SimulatedSshServer,
     first_boot::run_first_boot,
     installer::{Loaded, MachineStopped, install},
     ipxe_script::{Installer, ScriptOutcome, read_script},
@@ -65,6 +65,8 @@ pub struct SimulatedMachine {
     pub root_password: String,
     /// The SSH port of its node.
     pub ssh_port: u16,
+    /// What it does otherwise than an ordinary machine on a good day.
+    pub habits: Habits,
 }
 
 /// Something that a person would see at the machine.

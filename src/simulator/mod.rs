@@ -7,11 +7,13 @@
 mod authorized_keys;
 mod demo;
 mod first_boot;
+mod habits;
 mod installer;
 pub mod installer_client;
 mod ipxe_script;
 mod machine;
 mod node;
+mod node_log;
 mod operator;
 mod pinned_leaf;
 mod ssh_server;
@@ -21,9 +23,11 @@ mod web;
 mod wire;
 
 pub use demo::{Demo, DemoDaemon, DemoError, DemoSummary, HostSummary, Narrator, StoryLine};
+pub use habits::{Habits, HeldWebhook};
 pub use installer::MachineStopped;
 pub use machine::{DaemonPorts, MachineEvent, SimulatedMachine};
 pub use node::{Installation, SimulatedNetwork, SimulatedNode};
+pub use node_log::NodeLog;
 pub use ssh_server::SimulatedSshServer;
 pub use stage::DemoStage;
 pub use wire::SimulatedFirmware;

@@ -1,14 +1,17 @@
 //! A freshly installed Proxmox VE node that is only a folder: the true command lines of our steps run there in a real shell.
 //!
 //! Absolute paths below `/root`, `/etc`, `/run`, `/var`, `/proc` and `/sys` are led into the folder, and the few programs that would touch the machine
-//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`) are found in its `bin` first. No root is needed, and nothing outside is touched.
+//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`, `sleep`) are found in its `bin` first. No root is needed, and
+//! nothing outside is touched.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use data_encoding::BASE64;
@@ -19,7 +22,10 @@ use russh::keys::{
 };
 use tokio::process::{Child, Command};
 
-use super::authorized_keys::{KeyRules, rules_for};
+use super::{
+    NodeLog,
+    authorized_keys::{KeyRules, rules_for},
+};
 
 /// The programs that a simulated node has of its own.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -32,6 +38,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("systemctl", include_str!("node/systemctl")),
     ("sshd", include_str!("node/sshd")),
     ("logger", include_str!("node/logger")),
+    ("sleep", include_str!("node/sleep")),
 ];
 /// The folders of a fresh node.
 const FOLDERS: &[&str] = &[
@@ -85,6 +92,9 @@ pub struct SimulatedNode {
     /// Its address.
     pub address: Ipv4Addr,
     host_key: PrivateKey,
+    log: NodeLog,
+    /// The lines of root's key files as the log tells of them.
+    told_keys: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl SimulatedNetwork {
@@ -92,7 +102,13 @@ impl SimulatedNetwork {
     pub fn new(folder: PathBuf, join_seconds: f32) -> io::Result<Self> {
         fs::create_dir_all(folder.join("nodes"))?;
         fs::create_dir_all(folder.join("addresses"))?;
+        fs::create_dir_all(folder.join("logs"))?;
         Ok(Self { folder, join_seconds })
+    }
+
+    /// What was done to the node of this name, also before it was installed again.
+    pub fn log(&self, hostname: &str) -> NodeLog {
+        NodeLog::new(self.folder.join("logs").join(hostname))
     }
 
     /// Writes a fresh node to the disk; what an older one of this name left there is gone.
@@ -109,8 +125,12 @@ impl SimulatedNetwork {
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let host_key =
             PrivateKey::new(KeypairData::from(Ed25519Keypair::from_seed(&seed)), "").map_err(io::Error::other)?;
-        let node = SimulatedNode { folder, network: self.clone(), address: installation.address, host_key };
+        let (log, told_keys) = (self.log(&installation.hostname), Arc::default());
+        let node =
+            SimulatedNode { folder, network: self.clone(), address: installation.address, host_key, log, told_keys };
         node.write_files(installation)?;
+        node.log.note("installed", &format!("{} {}", installation.hostname, installation.address));
+        node.note_keys();
         Ok(node)
     }
 }
@@ -124,6 +144,28 @@ impl SimulatedNode {
     /// The public SSH host key, one OpenSSH line.
     pub fn host_key_line(&self) -> String {
         self.host_key.public_key().to_openssh().unwrap_or_default()
+    }
+
+    /// What was done to it.
+    pub fn log(&self) -> &NodeLog {
+        &self.log
+    }
+
+    /// Notes which lines came into root's key files and which went since the last look.
+    pub(super) fn note_keys(&self) {
+        let files = ["root/.ssh/authorized_keys", "root/.ssh/authorized_keys2"];
+        let text: Vec<_> = files.iter().map(|name| fs::read_to_string(self.path(name)).unwrap_or_default()).collect();
+        let lines = text.iter().flat_map(|text| text.lines()).map(str::trim).filter(|line| !line.is_empty());
+        let there: BTreeSet<String> = lines.map(str::to_owned).collect();
+        let mut told = self.told_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        there.difference(&told).for_each(|line| self.log.note("key added", line));
+        told.difference(&there).for_each(|line| self.log.note("key removed", line));
+        *told = there;
+    }
+
+    /// The text of one of its files; empty when it is not there.
+    pub fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
     /// A file of the node.

@@ -74,17 +74,27 @@ struct RootSession {
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
+impl RootSession {
+    fn note_login(&self, accepted: bool, by: &str) {
+        self.node.note_keys();
+        self.node.log().note(if accepted { "login accepted" } else { "login refused" }, by);
+    }
+}
+
 impl server::Handler for RootSession {
     type Error = russh::Error;
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
         let accepted = user == "root" && self.node.accepts_password(password);
+        self.note_login(accepted, "password");
         Ok(if accepted { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let line = key.public_key.to_openssh()?;
-        let Some(rules) = self.node.rules_of_key(&line).filter(|_| user == "root") else { return Ok(Auth::reject()) };
+        let rules = self.node.rules_of_key(&line).filter(|_| user == "root");
+        self.note_login(rules.is_some(), &line);
+        let Some(rules) = rules else { return Ok(Auth::reject()) };
         self.rules = rules;
         Ok(Auth::Accept)
     }
@@ -110,14 +120,21 @@ impl server::Handler for RootSession {
         session.channel_success(channel)?;
         let (input, _) = opened.split();
         let asked = String::from_utf8_lossy(line);
+        self.node.log().note("command started", &asked);
         let started = self.node.start_login_command(&asked, self.rules.forced_command.as_deref(), self.client);
-        tokio::spawn(run_command(started, input, channel, session.handle()));
+        tokio::spawn(run_command(Arc::clone(&self.node), started, input, channel, session.handle()));
         Ok(())
     }
 }
 
 /// Runs one command to its end; a client that is gone does not end it, as with a real server.
-async fn run_command(started: io::Result<Child>, input: ChannelReadHalf, channel: ChannelId, client: Handle) {
+async fn run_command(
+    node: Arc<SimulatedNode>,
+    started: io::Result<Child>,
+    input: ChannelReadHalf,
+    channel: ChannelId,
+    client: Handle,
+) {
     let mut child = match started {
         Ok(child) => child,
         Err(error) => {
@@ -134,6 +151,8 @@ async fn run_command(started: io::Result<Child>, input: ChannelReadHalf, channel
     if let Some(feeding) = feeding {
         feeding.abort();
     }
+    node.note_keys();
+    node.log().note("command ended", &status.map_or_else(|| "by a signal".to_owned(), |status| status.to_string()));
     let _ = client.exit_status_request(channel, status.unwrap_or(255)).await;
     let _ = client.eof(channel).await;
     let _ = client.close(channel).await;

@@ -46,13 +46,15 @@ pub struct DemoStage {
     pub data_folder: PathBuf,
     /// The image whose files lie in the data folder, for the daemon's ledger.
     pub image: Image,
-    pub(super) ports: DaemonPorts,
-    pub(super) ssh_port: u16,
+    /// Where machines will find the daemon.
+    pub ports: DaemonPorts,
+    /// The SSH port of all nodes.
+    pub ssh_port: u16,
 }
 
 impl DemoStage {
     /// Sets everything up, in a folder that is kept or in a temporary one.
-    pub(super) fn set(kept_folder: Option<&Path>, nodes: &[Ipv4Addr], now: Timestamp) -> io::Result<Self> {
+    pub fn set(kept_folder: Option<&Path>, nodes: &[Ipv4Addr], now: Timestamp) -> io::Result<Self> {
         let folder = match kept_folder {
             Some(folder) => std::path::absolute(folder)?,
             None => temporary_folder()?,
@@ -80,7 +82,7 @@ impl DemoStage {
     }
 
     /// A place in the folder.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
