@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod doctor;
 mod fetch;
+mod gate;
 mod host;
 mod image;
 mod lan;
@@ -50,6 +51,9 @@ enum Verb {
     /// Hosts (asks the running daemon)
     #[command(subcommand)]
     Host(host::HostVerb),
+    /// The join gate on members: how new nodes join without a standing password (asks the running daemon)
+    #[command(subcommand)]
+    Gate(gate::GateVerb),
     /// Answers (asks the running daemon)
     #[command(subcommand)]
     Answer(answer::AnswerVerb),
@@ -92,6 +96,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Demo(options) => demo::run(options, printer).await,
         Verb::Image(verb) => image::run(verb, &arguments.config, printer).await,
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
+        Verb::Gate(verb) => gate::run(verb, &arguments.config, printer).await,
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),

@@ -16,7 +16,7 @@ use crate::{
     http::{
         BootState, FormToken, HttpListener, MachineState, OperatorState, boot_router, machine_router, operator_router,
     },
-    operations::{OperationDesk, RebuildDesk, run_runner},
+    operations::{GateDesk, OperationDesk, RebuildDesk, run_runner},
     ports::{Catalog, Doorbell},
     provisioning::{MachineUrls, OwnCertificate, Watchdog, keep_boot_orders},
     remote_shell::Ssh,
@@ -59,6 +59,7 @@ impl Daemon {
             start_network_boot(&settings, &desks, board, &stop, &mut tasks).await?;
         }
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
+        operator.gates.tell_older().await;
         let requests = Arc::clone(&operator.requests);
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
         let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
@@ -171,6 +172,7 @@ fn operator_state(
         answers: Arc::clone(&desks.answers),
         rebuild: Arc::new(rebuild),
         operations,
+        gates: Arc::new(GateDesk { world: Arc::clone(&desks.world) }),
         network,
         power: Arc::clone(&desks.power),
         diary: Arc::clone(&desks.watchers.diary),

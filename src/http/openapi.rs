@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{answers, audit, boots, hosts, image_views, images, network, power, sightings, views},
+    api::{answers, audit, boots, gates, hosts, image_views, images, network, power, sightings, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -133,6 +133,8 @@ fn schemas() -> Map<String, Value> {
     add::<hosts::HostChangeJson>(&mut schemas);
     add::<hosts::RebuildJson>(&mut schemas);
     add::<hosts::ConfirmationJson>(&mut schemas);
+    add::<gates::GateJson>(&mut schemas);
+    add::<gates::NewGateJson>(&mut schemas);
     add::<power::PowerJson>(&mut schemas);
     add::<power::PowerActionJson>(&mut schemas);
     add::<power::PowerDoneJson>(&mut schemas);

@@ -16,7 +16,7 @@ use crate::{
         image_use::{ImageUse, server_types_with},
         server_type::ServerType,
     },
-    operations::{OperationDesk, OperationView, RebuildDesk},
+    operations::{GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
         AuditLog, Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError,
         LiveFeed, NetworkView, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
@@ -55,6 +55,8 @@ pub struct OperatorState {
     pub rebuild: Arc<RebuildDesk>,
     /// Shows and moves operations.
     pub operations: Arc<OperationDesk>,
+    /// Installs and removes the join gate.
+    pub gates: Arc<GateDesk>,
     /// Where booting machines are answered.
     pub network: Arc<dyn NetworkView>,
     /// Looks at power, and switches.

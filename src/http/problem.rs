@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    operations::{OperationRefusal, RebuildRefusal},
+    operations::{GateRefusal, OperationRefusal, RebuildRefusal},
     ports::{ImageLibraryError, ImageRefusal, IntakeRefusal, LedgerError, PowerError, RegisterError},
     provisioning::{EnrolmentError, PowerRefusal, Refusal},
 };
@@ -162,6 +162,23 @@ impl From<PowerRefusal> for Problem {
             ) => Self::new(StatusCode::BAD_GATEWAY, detail),
             PowerRefusal::Ledger(error) => error.into(),
             PowerRefusal::Secrets(_) => Self::internal(detail),
+        }
+    }
+}
+
+impl From<GateRefusal> for Problem {
+    fn from(refusal: GateRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            GateRefusal::Invalid { field, problem } => Self::fields(&[(field, problem)]),
+            GateRefusal::HostKeyNeeded { shown, .. } => {
+                Self::fields(&[("ssh_host_key", detail)]).with("shown_fingerprint", shown.into())
+            }
+            GateRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            // Not our fault, but not the asker's either.
+            GateRefusal::Member(_) => Self::new(StatusCode::BAD_GATEWAY, detail),
+            GateRefusal::Ledger(error) => error.into(),
+            GateRefusal::Secrets(_) | GateRefusal::Key(_) => Self::internal(detail),
         }
     }
 }

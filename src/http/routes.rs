@@ -15,7 +15,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{answers, audit, boots, catalog, hosts, images, network, operations, power, sightings},
+    api::{answers, audit, boots, catalog, gates, hosts, images, network, operations, power, sightings},
     boot,
     dashboard::{assets, audit_page, forms, image_page, pages},
     live_events, machine, metrics, openapi,
@@ -229,6 +229,11 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("where an upload goes on: the header `Upload-Offset`; also HEAD"),
     Row { takes: Body::Stream, gives: (200, Body::Json("ImageAddition")), ..Row::new("PATCH", "/api/images/uploads/{id}", || patch(images::upload)) }
         .says("the next part of an upload, from the byte in `Upload-Offset`"),
+    Row::get("/api/cluster/gates", Body::List("Gate"), || get(gates::list)).says("the members that have the join gate"),
+    Row::post("/api/cluster/gates", Body::Json("NewGate"), (201, Body::Json("Gate")), || post(gates::install))
+        .says("install the join gate on a member, or bring it up to date, over a login that is given for this once"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/cluster/gates/{address}", || delete(gates::remove)) }
+        .asking(&["forget"]).says("take the join gate off a member; with `forget=true` only off this list"),
     Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
         .says("what the catalog's folders hold, and what is wrong with them"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),

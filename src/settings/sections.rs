@@ -140,9 +140,9 @@ section!(
         join_fingerprint: String = String::new(),
         /// The name of a cluster that we create.
         cluster_name: String = "rackseed".into(),
-        /// OpenSSH private key that members accept.
+        /// OpenSSH private key that members without the join gate accept.
         key_file: PathBuf = PathBuf::new(),
-        /// File with root's password on members.
+        /// File with root's password on members without the join gate.
         root_password_file: PathBuf = PathBuf::new(),
         /// The network of corosync's link 0, in CIDR form.
         link0_network: String = String::new(),

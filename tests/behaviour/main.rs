@@ -14,6 +14,7 @@ mod catalog;
 mod dashboard;
 mod dhcp;
 mod doctor;
+mod gate;
 mod images;
 mod infrastructure;
 mod loader;

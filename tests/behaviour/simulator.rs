@@ -37,12 +37,30 @@ fn the_demo_makes_three_hosts_ready_and_leaves_no_ephemeral_key_on_their_nodes()
             })
             .collect();
         assert_eq!(holders, Vec::<PathBuf>::new());
+        // Its gate has stayed where the ephemeral key was.
+        let line = read(&node.join("root/.ssh/authorized_keys2"));
+        assert!(line.starts_with("restrict,command=") && line.lines().count() == 1, "{line}");
         // The node's own key stands among the cluster's without a time limit: the joining key's line was not taken for it.
         let own = read(&node.join("root/.ssh/id_rsa.pub"));
         assert!(read(&node.join("etc/pve/priv/authorized_keys")).lines().any(|line| line == own.trim()));
         let members = read(&node.join("etc/pve/.members"));
         assert!(members.contains(r#""nodes": 3, "quorate": 1"#), "{members}");
     }
+}
+
+#[test]
+fn the_demo_has_no_password_or_key_of_members_and_joins_through_the_gate_of_the_first() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("demo");
+    let output = demo(&["--once", "--json", "--folder", folder.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output));
+    let settings = read(&folder.join("rackseed.yaml"));
+    assert!(!settings.contains("key_file") && !settings.contains("root_password_file"), "{settings}");
+    let journals = ["pve-01", "pve-02", "pve-03"]
+        .map(|name| read(&folder.join("network/nodes").join(name).join("var/log/journal")));
+    let authorised: usize =
+        journals.iter().map(|journal| journal.matches(": authorised a joining key for").count()).sum();
+    assert_eq!(authorised, 2, "{journals:#?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub(super) mod answers;
 pub(super) mod audit;
 pub(super) mod boots;
 pub(super) mod catalog;
+pub(super) mod gates;
 pub(super) mod hosts;
 pub(super) mod image_views;
 pub(super) mod images;

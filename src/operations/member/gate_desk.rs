@@ -107,6 +107,21 @@ impl GateDesk {
         Ok(self.world.gates.gates().await?.into_iter().map(|gate| self.view(gate)).collect())
     }
 
+    /// Says in the log which gates have an older script than this program: it does for the commands that it knows.
+    pub async fn tell_older(&self) {
+        let gates = self.gates().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the members with the join gate cannot be read");
+            Vec::new()
+        });
+        for GateView { gate, .. } in gates.into_iter().filter(|view| !view.is_current) {
+            let (address, node) = (gate.address, gate.node);
+            tracing::warn!(
+                %node,
+                "the join gate of {address} has the script of another version; it goes on with what that one knows, and `rackseed gate install --node {address}` brings it up to date"
+            );
+        }
+    }
+
     /// Installs the gate on a member, or brings it up to date, over a login that an operator gives for this once.
     pub async fn install(&self, request: GateRequest) -> Result<GateView, GateRefusal> {
         let address = address(&request.address)?;
