@@ -76,16 +76,36 @@ impl Lab {
             switch.ip(&format!("addr add 10.{network}.0.250/24 dev {bridge}"));
         }
         fs::create_dir(folder.path().join("clusters")).unwrap();
-        let key = folder.path().join("operator");
-        let words = ["-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f"];
-        run(Command::new("ssh-keygen").args(words).arg(&key));
-        Self {
-            private_key: fs::read_to_string(&key).unwrap(),
-            public_key: fs::read_to_string(key.with_extension("pub")).unwrap(),
-            root_hash: run(Command::new("openssl").args(["passwd", "-6", PASSWORD])).trim().to_owned(),
-            folder,
-            switch,
-        }
+        let root_hash = run(Command::new("openssl").args(["passwd", "-6", PASSWORD])).trim().to_owned();
+        let mut lab = Self { folder, switch, private_key: String::new(), public_key: String::new(), root_hash };
+        let operator = lab.key("operator");
+        lab.private_key = fs::read_to_string(&operator.private).unwrap();
+        lab.public_key = operator.public;
+        lab
+    }
+
+    /// Makes a key.
+    pub(crate) fn key(&self, name: &str) -> KeyPair {
+        let private = self.folder.path().join(name);
+        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&private));
+        let public = fs::read_to_string(private.with_extension("pub")).unwrap().trim().to_owned();
+        KeyPair { public, private }
+    }
+
+    /// OpenSSH's own client, without a terminal.
+    pub(crate) fn ssh_command(&self, node: &Node, key: &KeyPair, line: &str) -> Command {
+        let mut command = Command::new("ssh");
+        let options =
+            ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes"];
+        command.args(options.iter().flat_map(|option| ["-o", option])).args(["-F", "none", "-q", "-n", "-i"]);
+        command.arg(&key.private).args([&format!("root@{}", node.address), line]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// Whether a key lets in, and the line succeeds.
+    pub(crate) fn ssh(&self, node: &Node, key: &KeyPair, line: &str) -> bool {
+        self.ssh_command(node, key, line).status().unwrap().success()
     }
 
     /// Boots a freshly installed node at `10.0.0.LAST`, which knows one more key than the operator's.
@@ -100,7 +120,7 @@ impl Lab {
         }
         let address = Ipv4Addr::new(10, 0, 0, last);
         let settings = self.folder.path().join(format!("{name}.settings"));
-        let (operator, root_hash) = (self.public_key.trim(), &self.root_hash);
+        let (operator, root_hash) = (&self.public_key, &self.root_hash);
         let Oddities { lock_seconds, lock_wait, writable_seconds, .. } = oddities;
         let text = format!(
             "name={name} address={address} resolves={} writable_seconds={writable_seconds} lock_seconds={lock_seconds} lock_wait={lock_wait}\n\
@@ -126,6 +146,13 @@ impl Lab {
         let first = await_up(name, child.stdout.take().unwrap(), child.id());
         Node { name: name.to_owned(), address, namespace, child, first }
     }
+}
+
+/// A key pair of somebody's.
+pub(crate) struct KeyPair {
+    /// One line.
+    pub(crate) public: String,
+    private: PathBuf,
 }
 
 /// Waits until the node says that it is up, and finds its first process.
@@ -172,6 +199,12 @@ impl Node {
         self.console(&format!("setsid bash -c '{script}' < /dev/null > /dev/null 2>&1 &"));
     }
 
+    /// Puts a script of ours before a program of the node.
+    pub(crate) fn replace(&self, program: &str, script: &str) {
+        let file = format!("/usr/local/sbin/{program}");
+        self.console(&format!("cat > {file} <<'END'\n#!/bin/bash\n{script}\nEND\nchmod 755 {file}"));
+    }
+
     /// What was done to the node: each `pvecm` and `systemctl`, with its time before it.
     pub(crate) fn actions(&self) -> Vec<String> {
         let log = self.console("cat /var/log/actions");
@@ -181,11 +214,6 @@ impl Node {
     /// How often a command that begins with these words was given.
     pub(crate) fn count(&self, words: &str) -> usize {
         self.actions().iter().filter(|action| action.starts_with(words)).count()
-    }
-
-    /// What the SSH server logged.
-    pub(crate) fn logins(&self) -> String {
-        self.console("cat /var/log/auth.log")
     }
 
     /// What the node sees of its cluster.

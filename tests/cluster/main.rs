@@ -7,6 +7,9 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
+mod bad_days;
+mod facts;
+mod gate;
 mod joining;
 mod lab;
 mod story;

@@ -75,6 +75,12 @@ pub(crate) fn key(lab: &Lab) -> MemberCredential {
     MemberCredential::Key(lab.private_key.clone().into())
 }
 
+/// The step that is at work, and what it says.
+pub(crate) fn current(progress: &Progress) -> (&str, &str) {
+    let step = progress.current_step();
+    step.map_or(("", ""), |step| (step.name.as_str(), step.reason.as_deref().unwrap_or_default()))
+}
+
 impl<'a> Story<'a> {
     pub(crate) fn new(lab: &'a Lab, settings: ClusterSettings) -> Self {
         let mut rebuilds = RebuildWorld::new();
@@ -82,6 +88,23 @@ impl<'a> Story<'a> {
         let story = Self { lab, rebuilds, nodes: BTreeMap::new() };
         story.set_clock(Timestamp::now());
         story
+    }
+
+    /// A cluster of one that Rackseed did not make, joined through with root's password.
+    pub(crate) fn with_old_member(lab: &'a Lab) -> Self {
+        let node = lab.boot("old-01", 9, "", &Oddities::default());
+        assert!(node.console("pvecm create old --link0 10.0.0.9").contains("Restart corosync"));
+        let mut settings = settings(password());
+        settings.existing_node = Some(node.address);
+        settings.existing_node_ssh_host_key = Some(node.host_key());
+        let mut story = Self::new(lab, settings);
+        story.nodes.insert(node.name.clone(), node);
+        story
+    }
+
+    /// The settings of now, to be changed and given to [`Self::restart`].
+    pub(crate) fn settings(&self) -> ClusterSettings {
+        self.rebuilds.world.cluster.clone()
     }
 
     /// Changes the settings, as a restart with another file would.
@@ -158,6 +181,18 @@ impl<'a> Story<'a> {
             }
             assert!(began.elapsed() < LONGEST, "the operation never rests: {progress:#?}");
         }
+    }
+
+    /// Moves an operation until its current step says something with these words.
+    pub(crate) async fn drive_until(&self, host: &HostId, operation: &OperationId, words: &str) -> String {
+        let mut said = String::new();
+        let goes_on = |progress: &Progress| {
+            said = current(progress).1.to_owned();
+            !said.contains(words)
+        };
+        let ending = self.drive_while(host, operation, goes_on).await;
+        assert!(said.contains(words), "never said: {words}; at the end {:#?}", ending.progress);
+        said
     }
 
     /// Lets the machine act, and time pass; pauses between two tries are cut short.

@@ -112,7 +112,8 @@ impl RemoteShell for Nodes {
         }
         Ok(match line {
             "true" => ok(""),
-            "cat /etc/pve/.members" => ok(members(&others, node)),
+            _ if line.starts_with("cd /; if [ ! -e /etc/pve/.members ]") => ok(""),
+            _ if line.starts_with("cat /etc/pve/.members") => ok(members(&others, node)),
             _ if line.ends_with("&& uname -n") => ok(format!("{}\n", node.name)),
             _ if line.starts_with("stat -c %A /etc/pve/local") => ok(format!("lrwxr-xr-x\n{}", members(&others, node))),
             _ if line.starts_with("rm -rf /run/rackseed-join") => {

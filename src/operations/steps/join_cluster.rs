@@ -49,6 +49,9 @@ impl Step for JoinCluster {
                 format!("pvecm is at work: {said}")
             }));
         }
+        if matches!(process, JoinProcess::Ended(_)) {
+            run(world, &login, join_process::REVIVE).await?;
+        }
         if let Some(cluster) = view(world, &login).await?.cluster {
             return Ok(Outcome::Done(json!({ "cluster": cluster.name })));
         }
@@ -76,7 +79,7 @@ impl Step for JoinCluster {
 }
 
 async fn view(world: &World, login: &Login) -> Result<ClusterView, StepError> {
-    let output = run(world, login, "cat /etc/pve/.members").await?;
+    let output = run(world, login, join_process::VIEW).await?;
     read_members(&output.output).map_err(|error| StepError::passing(error.to_string()))
 }
 

@@ -51,6 +51,15 @@ pub(super) fn start(arguments: &str) -> String {
     )
 }
 
+/// The command that tells what the node sees of its cluster.
+pub(super) const VIEW: &str = "cat /etc/pve/.members || { getent ahostsv4 \"$(uname -n)\" | grep -qv '^127\\.' \
+     || echo 'the node cannot resolve its own name; correct its /etc/hosts, then start pve-cluster there' >&2; exit 1; }";
+
+/// The command that starts the cluster filesystem of a node whose join broke off while it was stopped. Only for a process that is known to
+/// have ended: on a member that is just booting, the files that it removes are the membership.
+pub(super) const REVIVE: &str = "cd /; if [ ! -e /etc/pve/.members ] && ! systemctl -q is-active pve-cluster; then systemctl stop corosync 2>/dev/null; \
+     rm -f /etc/corosync/corosync.conf /etc/corosync/authkey; systemctl start pve-cluster; fi; true";
+
 /// The command that makes a half-joined fresh node stand alone again (`pvecm` left the cluster's files, but the node is no member).
 pub(super) const RECOVER: &str = "cd /; if [ -e /etc/corosync/corosync.conf ] || [ -e /etc/corosync/authkey ]; then systemctl stop corosync 2>/dev/null; \
      rm -f /etc/corosync/corosync.conf /etc/corosync/authkey; systemctl start pve-cluster; fi; cat /etc/pve/.members";
@@ -76,6 +85,18 @@ const FAILURES: &[(&str, &str, bool)] = &[
     ("Connection refused", "the member does not answer on its API port 8006; is pveproxy running there?", true),
     ("unable to copy ssh ID", "the node could not log in to the member by SSH; see the log on the node", false),
     ("Unable to resolve node name", "the node cannot resolve its own name; correct its /etc/hosts", false),
+    ("failed to get address info", "the node cannot resolve its own name; correct its /etc/hosts, then retry", false),
+    (
+        "links, but only",
+        "the cluster's corosync has more links than the node was given; give the new node the same ones",
+        false,
+    ),
+    (
+        "wasn't specified for new node",
+        "the cluster's corosync has more links than the node was given; give the new node the same ones",
+        false,
+    ),
+    ("can't rsync data", "the member's configuration changed in the middle of the join", true),
     ("already contains virtual guests", "the node already has guests; only a fresh node can join", false),
     (
         "can't add existing node",
