@@ -115,6 +115,38 @@ fn a_half_joined_node_is_brought_back_and_joins_again() {
 }
 
 #[test]
+fn a_second_node_that_dies_half_way_leaves_the_first_to_a_person_who_is_told_what_to_do() {
+    in_lab(async |lab| {
+        let mut story = cluster(lab, 1).await;
+        let (host, operation) = story.install("pve-02", 2, &Oddities::default()).await;
+        let kill = "[ -e /run/killed ] && exec /usr/bin/gzip \"$@\"; touch /run/killed; pkill -9 -x pvecm";
+        story.node("pve-02").replace("gzip", kill);
+        let ending = story.drive(&host, &operation).await;
+        assert_eq!(ending.progress.status, OperationStatus::NeedsAttention, "{:#?}", ending.progress);
+        until("the first has lost its quorum", || !story.node("pve-01").can_write()).await;
+        story.rebuilds.operations().retry(&ending.operation).await.unwrap();
+        let said = story.drive_until(&host, &operation, "quorum").await;
+        assert!(said.contains("pvecm expected 1"), "{said}");
+        story.node("pve-01").console("pvecm expected 1");
+        let ending = story.drive(&host, &operation).await;
+        story.assert_ready(&ending).await;
+        assert!(story.node("pve-01").sees(&["pve-01", "pve-02"]));
+    });
+}
+
+#[test]
+fn a_cluster_with_more_links_than_the_node_was_given_is_told_so() {
+    in_lab(async |lab| {
+        let wide = Oddities { second_network: true, ..Oddities::default() };
+        let mut story = Story::with_old_member_at(lab, &wide, "--link0 10.0.0.9 --link1 10.1.0.9");
+        let ending = story.rebuild_odd("pve-01", 1, &wide).await;
+        assert_eq!(ending.progress.status, OperationStatus::NeedsAttention);
+        assert!(ending.reason().contains("more links than the node was given"), "{}", ending.reason());
+        assert!(story.node("old-01").sees(&["old-01"]));
+    });
+}
+
+#[test]
 fn a_connection_that_is_lost_in_the_middle_of_a_join_loses_nothing() {
     in_lab(async |lab| {
         let mut story = cluster(lab, 1).await;

@@ -13,3 +13,4 @@ mod gate;
 mod joining;
 mod lab;
 mod story;
+mod table;

@@ -92,8 +92,13 @@ impl<'a> Story<'a> {
 
     /// A cluster of one that Rackseed did not make, joined through with root's password.
     pub(crate) fn with_old_member(lab: &'a Lab) -> Self {
-        let node = lab.boot("old-01", 9, "", &Oddities::default());
-        assert!(node.console("pvecm create old --link0 10.0.0.9").contains("Restart corosync"));
+        Self::with_old_member_at(lab, &Oddities::default(), "--link0 10.0.0.9")
+    }
+
+    /// The same with other links.
+    pub(crate) fn with_old_member_at(lab: &'a Lab, oddities: &Oddities, links: &str) -> Self {
+        let node = lab.boot("old-01", 9, "", oddities);
+        assert!(node.console(&format!("pvecm create old {links}")).contains("Restart corosync"));
         let mut settings = settings(password());
         settings.existing_node = Some(node.address);
         settings.existing_node_ssh_host_key = Some(node.host_key());

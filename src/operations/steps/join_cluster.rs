@@ -97,8 +97,9 @@ async fn add(world: &World, login: &Login, member: &Member, link0: Ipv4Addr) -> 
     let there = member.view(world).await?;
     if !there.cluster.as_ref().is_some_and(|cluster| cluster.quorate) {
         return Err(StepError::passing(format!(
-            "the member {} is in no cluster or has no quorum; nothing is joined until it has",
-            member.address
+            "the member {} is in no cluster or has no quorum; nothing is joined until it has{}",
+            member.address,
+            alone_hint(&there)
         )));
     }
     let address = member.address;
@@ -112,6 +113,17 @@ async fn add(world: &World, login: &Login, member: &Member, link0: Ipv4Addr) -> 
             authorise(world, login, member).await?;
             start(world, login, &format!("add {address} --use_ssh --link0 {link0}"), SecretString::default()).await
         }
+    }
+}
+
+/// What a person can do for the one member that is left of two: a node that died in the middle of its join counts already.
+fn alone_hint(there: &ClusterView) -> &'static str {
+    let Some(cluster) = &there.cluster else { return "" };
+    let is_alone = cluster.nodes.len() == 2 && cluster.nodes.values().filter(|node| node.online).count() == 1;
+    if is_alone {
+        ". It is one of two nodes; if the other one is this node, which died while it joined, or is off for good, run `pvecm expected 1` there"
+    } else {
+        ""
     }
 }
 
