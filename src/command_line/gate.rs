@@ -50,7 +50,7 @@ pub(super) struct InstallArguments {
     /// The member's IPv4 address
     #[arg(long, value_name = "ADDRESS")]
     node: Ipv4Addr,
-    /// The text of its /etc/ssh/ssh_host_ed25519_key.pub; not needed for a host of ours, and for proxmox.existing_node
+    /// The text of its `/etc/ssh/ssh_host_ed25519_key.pub`; not needed for a host of ours, and for `proxmox.existing_node`
     #[arg(long, value_name = "KEY")]
     host_key: Option<String>,
     /// A file with root's password there, mode 0600
@@ -59,7 +59,7 @@ pub(super) struct InstallArguments {
     /// An OpenSSH Ed25519 private key that root there accepts, mode 0600
     #[arg(long, value_name = "FILE", group = "login")]
     key_file: Option<PathBuf>,
-    /// Log in with proxmox.key_file or proxmox.root_password_file of the settings
+    /// Log in with `proxmox.key_file` or `proxmox.root_password_file` of the settings
     #[arg(long, group = "login")]
     as_in_settings: bool,
 }

@@ -179,6 +179,7 @@ impl SimulatedNode {
     }
 
     /// What root may do with a key: sshd reads both of its files anew for every login.
+    #[expect(clippy::disallowed_methods, reason = "a node has the clock of the machine that it is on")]
     pub(super) fn rules_of_key(&self, key: &str) -> Option<KeyRules> {
         ["root/.ssh/authorized_keys", "root/.ssh/authorized_keys2"].iter().find_map(|name| {
             let lines = fs::read_to_string(self.path(name)).unwrap_or_default();

@@ -20,7 +20,7 @@ use rackseed::{
 };
 use serde_json::{Value, json};
 
-use crate::support::house::House;
+use crate::support::{house::House, rebuild_world::RebuildWorld};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -292,4 +292,45 @@ async fn a_member_with_the_gate_is_asked_there_and_needs_no_setting() {
     let sentence = place.house.post(&format!("/api/hosts/{id}/rebuild"), &json!({ "confirm": "pve-02" })).await.text;
     assert!(sentence.contains("does not let us in at its join gate any more"), "{sentence}");
     assert!(sentence.contains("rackseed gate install --node 127.0.77.9"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_member_with_the_gate_is_asked_before_one_of_the_settings_without() {
+    let place = Place::with(11, |settings, member| {
+        settings.proxmox.existing_node = "127.0.77.99".into();
+        settings.proxmox.existing_node_ssh_host_key = member.host_key_line();
+    })
+    .await;
+    place.install().await;
+    let answer = rebuild(&place.house).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_node_whose_server_pays_no_heed_to_forced_commands_keeps_no_key_of_the_gate() {
+    let world = RebuildWorld::new();
+    let (id, operation) = world.armed("pve-01", 1).await;
+    let address = [10, 0, 0, 1].into();
+    world.nodes.change(address, |node| node.runs_anything = true);
+    world.run(&world.world, &id, &operation).await.unwrap();
+    let view = world.operations().view(&operation).await.unwrap().unwrap();
+    let told = format!("{:?}", view.progress);
+    assert!(told.contains("ran a command that the gate has to refuse"), "{told}");
+    let node = world.nodes.node(address);
+    assert_eq!((node.gate.0, world.store.gates().await.unwrap()), (None, Vec::new()));
+    assert!(node.has_key, "the step comes before the ephemeral key is removed");
+}
+
+#[tokio::test]
+async fn a_node_gets_the_gate_in_its_own_join_and_the_next_one_joins_through_it() {
+    let world = RebuildWorld::new();
+    for last in 1..=2 {
+        let (id, operation) = world.armed(&format!("pve-0{last}"), last).await;
+        world.run(&world.world, &id, &operation).await.unwrap();
+    }
+    let gates: Vec<_> = world.store.gates().await.unwrap().into_iter().map(|gate| gate.node).collect();
+    assert_eq!(gates, ["pve-01", "pve-02"]);
+    // The world has a key of root's as well; the gate is preferred.
+    let asked = world.nodes.node([10, 0, 0, 1].into()).asked_at_gate;
+    assert!(asked.iter().any(|words| words.starts_with("authorise ssh-rsa AAAA")), "{asked:?}");
 }
