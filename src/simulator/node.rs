@@ -136,6 +136,12 @@ impl SimulatedNetwork {
 }
 
 impl SimulatedNode {
+    /// What a power switch does to a node that is a member: the others see it go.
+    pub async fn switch_off(&self) -> io::Result<()> {
+        let status = self.start_command("pvecm simulated-switch-off")?.wait().await?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("the simulated node cannot be switched off")) }
+    }
+
     /// The SSH host key.
     pub(super) fn host_key(&self) -> &PrivateKey {
         &self.host_key

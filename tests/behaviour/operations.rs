@@ -1,6 +1,7 @@
 //! What every plan promises, proved by one harness, and what an operator sees of operations.
 
 mod killing_journal;
+mod removing;
 
 use std::{
     net::Ipv4Addr,
