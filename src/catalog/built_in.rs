@@ -10,11 +10,14 @@ const ANSWER_TEMPLATES: &[(&str, &str)] = &[
     ("zfs-mirror.toml", include_str!("../../answer-templates/zfs-mirror.toml")),
 ];
 const SERVER_TYPES: &[(&str, &str)] = &[("server-types.yaml", include_str!("../../server-types/server-types.yaml"))];
+/// The script that folders of an earlier version lack.
+pub(super) const WAIT_SCRIPT: &str = include_str!("../../ipxe/wait.ipxe");
 const SCRIPTS: &[(&str, &str)] = &[
     ("identify.ipxe", include_str!("../../ipxe/identify.ipxe")),
     ("install.ipxe", include_str!("../../ipxe/install.ipxe")),
     ("local.ipxe", include_str!("../../ipxe/local.ipxe")),
     ("refuse.ipxe", include_str!("../../ipxe/refuse.ipxe")),
+    ("wait.ipxe", WAIT_SCRIPT),
 ];
 
 /// Makes every folder that is missing, with the built-in defaults in it. A folder that is there is left alone, also when it is empty.

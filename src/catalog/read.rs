@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{CatalogFolders, Contents, answer, answer::Purpose, places::line_of, render, server_types};
+use super::{CatalogFolders, Contents, answer, answer::Purpose, built_in, places::line_of, render, server_types};
 use crate::domain::{
     answer::AnswerValues,
     answer_file::{AnswerFile, NEWEST_DIALECT},
@@ -148,6 +148,10 @@ fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap
     let mut scripts = BTreeMap::new();
     for script in ScriptName::ALL {
         let Some(file) = files.iter().find(|file| file.stem == script.word()) else {
+            if !script.is_required() {
+                scripts.insert(*script, built_in::WAIT_SCRIPT.to_owned());
+                continue;
+            }
             let rule = format!("the script {}.ipxe is missing", script.word());
             problems.push(CatalogProblem { file: format!("ipxe/{}.ipxe", script.word()), line: None, rule });
             continue;
@@ -239,7 +243,7 @@ fn sample_values(release: InstallerRelease) -> AnswerValues {
 /// Just the values that the script is given when it is needed.
 fn sample_script_values(script: ScriptName, uefi: bool) -> ScriptValues {
     let (has_token, has_kernel) = match script {
-        ScriptName::Identify => (true, false),
+        ScriptName::Identify | ScriptName::Wait => (true, false),
         ScriptName::Install => (true, true),
         ScriptName::Local | ScriptName::Refuse => (false, false),
     };

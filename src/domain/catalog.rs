@@ -51,11 +51,21 @@ pub enum ScriptName {
     Local,
     /// Shows a sentence for ten seconds, then boots the local disk.
     Refuse,
+    /// Keeps the machine until it has left its cluster.
+    Wait,
 }
 
 impl ScriptName {
-    /// Every script; a catalog that lacks one is refused.
-    pub const ALL: &[Self] = &[Self::Identify, Self::Install, Self::Local, Self::Refuse];
+    /// Every script.
+    pub const ALL: &[Self] = &[Self::Identify, Self::Install, Self::Local, Self::Refuse, Self::Wait];
+
+    /// Whether a folder of scripts must have it. One that came later is taken from the program where a folder is older.
+    pub fn is_required(self) -> bool {
+        match self {
+            Self::Identify | Self::Install | Self::Local | Self::Refuse => true,
+            Self::Wait => false,
+        }
+    }
 
     /// Its file name without `.ipxe`.
     pub fn word(self) -> &'static str {
@@ -64,6 +74,7 @@ impl ScriptName {
             Self::Install => "install",
             Self::Local => "local",
             Self::Refuse => "refuse",
+            Self::Wait => "wait",
         }
     }
 }
@@ -77,12 +88,12 @@ pub struct ScriptValues {
     pub hostname: Option<Hostname>,
     /// `http://A:P` of the boot listener.
     pub boot_url: String,
-    /// This rebuild's boot token, in `identify` and `install`.
+    /// This rebuild's boot token, in `identify`, `install` and `wait`.
     pub boot_token: Option<String>,
     /// The installer's kernel command line, in `install`.
     pub kernel_command_line: Option<String>,
     /// Whether the firmware is UEFI.
     pub uefi: bool,
-    /// What the console shows, in `local` and `refuse`.
+    /// What the console shows, in `local`, `refuse` and `wait`.
     pub message: String,
 }

@@ -40,7 +40,7 @@ pub struct Host {
     pub registered_at: Timestamp,
     /// When an installer was last given an answer for it: from then on its disk is no longer blank.
     pub installed_at: Option<Timestamp>,
-    /// Whether we have seen it as a verified member of the cluster since its last rebuild began.
+    /// Whether we have seen it as a verified member of the cluster, and it has neither left nor been installed since.
     pub is_member: bool,
     /// What the operator chose for it beyond its server type.
     pub options: HostOptions,

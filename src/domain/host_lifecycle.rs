@@ -39,6 +39,8 @@ words!(
         RebuildRequested = "rebuild_requested",
         /// iPXE fetched the install script with this rebuild's token.
         BootScriptServed = "boot_script_served",
+        /// The host was removed from its cluster, so that its new system can join as a fresh node.
+        LeftCluster = "left_cluster",
         /// The installer is about to get its answer: the point of no return.
         AnswerServed = "answer_served",
         /// The post-installation webhook came with its token.
@@ -92,6 +94,10 @@ pub const TRANSITIONS: &[Transition] = {
             "the machine booted from the network and fetched its script",
         ),
         row(S::PxeBooted, E::BootScriptServed, S::PxeBooted, "the machine fetched its script again"),
+        row(S::PxeBooted, E::LeftCluster, S::PxeBooted, "the host has left its cluster"),
+        // The machine was given up, or started again, while a member was at work.
+        row(S::PxeReady, E::LeftCluster, S::PxeReady, "the host has left its cluster"),
+        row(S::Failed, E::LeftCluster, S::Failed, "the host has left its cluster"),
         row(S::PxeBooted, E::AnswerServed, S::Installing, "the installer asked for its answer"),
         row(S::Installing, E::InstallReported, S::Installed, "the installer reported the end of the installation"),
         row(S::Installed, E::PhonedHome, S::FirstBoot, "the installed system phoned home"),

@@ -140,17 +140,31 @@ impl Run<'_> {
             return self.write(step.name(), JournalEvent::Succeeded { output }).await;
         }
         self.fail_host(&reason).await?;
-        let event =
-            if self.is_past_the_point() { JournalEvent::Parked { reason } } else { JournalEvent::Unwinding { reason } };
+        let event = if self.is_past_the_point().await? {
+            JournalEvent::Parked { reason }
+        } else {
+            JournalEvent::Unwinding { reason }
+        };
         self.write("", event).await
     }
 
-    fn is_past_the_point(&self) -> bool {
-        self.progress.steps.iter().any(|progress| {
-            let kind = steps::step(&progress.name).map(Step::kind);
-            // What an unknown step did cannot be known, so it counts as past.
-            progress.status == StepStatus::Succeeded && matches!(kind, Some(StepKind::PointOfNoReturn) | None)
-        })
+    async fn is_past_the_point(&self) -> Result<bool, LedgerError> {
+        let context = self.context().await?;
+        for progress in self.progress.steps.iter().filter(|progress| progress.status != StepStatus::Pending) {
+            let is_done = progress.status == StepStatus::Succeeded;
+            let is_past = match (steps::step(&progress.name), &context) {
+                (Some(step), Some(context)) if step.kind() == StepKind::PointOfNoReturn => {
+                    is_done || step.may_have_happened(context).await
+                }
+                (Some(step), _) => is_done && step.kind() == StepKind::PointOfNoReturn,
+                // What an unknown step did cannot be known, so it counts as past.
+                (None, _) => is_done,
+            };
+            if is_past {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn fail_host(&self, reason: &str) -> Result<(), LedgerError> {

@@ -5,11 +5,16 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{OperationDesk, OperationView, World, member::belonging, plans::REBUILD_HOST, steps::power_on};
+use super::{
+    OperationDesk, OperationView, World,
+    member::belonging,
+    plans::REBUILD_HOST,
+    steps::{leave_cluster, power_on},
+};
 use crate::{
     domain::{
         change::OpenedRebuild,
-        cluster_plan::{Belonging, QuorumWithout},
+        cluster_plan::QuorumWithout,
         host::Host,
         host_lifecycle::HostEvent,
         identity::{HostId, Hostname, OperationId},
@@ -189,19 +194,10 @@ impl RebuildDesk {
         if let Some(obstacle) = found.belonging.obstacle() {
             return Err(RebuildRefusal::Member(format!("{}: {obstacle}; nothing was armed", host.hostname)));
         }
-        let Some(address) = found.belonging.leaves() else {
-            return match found.belonging {
-                // Until the plan can leave.
-                Belonging::OnlyMember => Err(RebuildRefusal::Member(format!("{} is the only member", host.hostname))),
-                _ => Ok(None),
-            };
-        };
+        let Some(address) = found.belonging.leaves() else { return Ok(None) };
         match found.votes.as_ref().map(|votes| (votes.without(), votes.sentence())) {
             Some((QuorumWithout::Lost | QuorumWithout::NoneNow, sentence)) => Err(RebuildRefusal::Member(sentence)),
-            Some((QuorumWithout::Kept | QuorumWithout::KeptByExpectedOne, _)) | None => {
-                // Until the plan can leave.
-                Err(RebuildRefusal::Member(format!("the cluster lists {} at {address}", host.hostname)))
-            }
+            Some((QuorumWithout::Kept | QuorumWithout::KeptByExpectedOne, _)) | None => Ok(Some(address)),
         }
     }
 
@@ -244,6 +240,7 @@ impl RebuildDesk {
         // A step that would only be skipped is not shown to people as done.
         let has_driver = host.options.power.driver != PowerDriver::None;
         let steps = REBUILD_HOST.steps.iter().filter(|step| has_driver || **step != power_on::NAME);
+        let steps = steps.filter(|step| leaves.is_some() || **step != leave_cluster::NAME);
         let steps = steps.map(|step| (*step).to_owned()).collect();
         let operation =
             Operation { id, host: host.id.clone(), plan: REBUILD_HOST.name.to_owned(), steps, started_at: now };

@@ -22,7 +22,9 @@ use crate::{
 pub enum StepKind {
     /// It has an undo; its failure unwinds the operation.
     Reversible,
-    /// After it the disk may be wiped; its own failure still unwinds. At most one in a plan.
+    /// After it something cannot be taken back: the host has left its cluster, the disk may be wiped. Its own failure still unwinds, unless an
+    /// earlier point was passed or its own act [may have happened](Step::may_have_happened). From the first point on, failures park; no
+    /// reversible step follows.
     PointOfNoReturn,
     /// It is tried again with growing pauses until its deadline; then the operation is parked for a person.
     ForwardOnly,
@@ -140,6 +142,11 @@ pub trait Step: Send + Sync {
 
     /// Looks, acts if needed, looks again. Called again after a restart, after a failure, and while it answers `NotYet`.
     async fn perform(&self, context: &StepContext<'_>) -> Result<Outcome, StepError>;
+
+    /// For a point of no return that did not succeed: whether its act may have happened all the same, so that nothing may be unwound.
+    async fn may_have_happened(&self, _context: &StepContext<'_>) -> bool {
+        false
+    }
 
     /// Takes back what it did; only for reversible steps. Idempotent.
     async fn undo(&self, _context: &StepContext<'_>) -> Result<(), StepError> {

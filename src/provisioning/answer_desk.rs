@@ -128,6 +128,12 @@ impl AnswerDesk {
                 host.hostname
             )));
         }
+        if rebuild.must_leave() {
+            return Err(Refusal::Forbidden(format!(
+                "{} has not left its cluster yet, so its disk is not touched; start the machine again from the network",
+                host.hostname
+            )));
+        }
         if !request.report.has_mac(host.mac) {
             return Err(self
                 .stop(

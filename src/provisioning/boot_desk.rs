@@ -147,6 +147,16 @@ impl BootDesk {
             }
             Err(error) => return Err(error.into()),
         }
+        if rebuild.must_leave() {
+            let message = format!(
+                "{} leaves its cluster first, then it is installed; this screen goes on by itself",
+                host.hostname
+            );
+            return Ok(ScriptAnswer {
+                boot_token: Some(token),
+                ..ScriptAnswer::new(ScriptName::Wait, mac, Some(&host), message)
+            });
+        }
         let kernel_command_line = Some(rebuild.server_type.kernel_command_line());
         let message = format!("installing {} on {}", host.hostname, rebuild.answer.disk_rule(&rebuild.server_type));
         Ok(ScriptAnswer {
@@ -197,6 +207,9 @@ impl BootDesk {
                 host.hostname
             )));
         };
+        if rebuild.must_leave() {
+            return Err(Refusal::Forbidden(format!("{} has not left its cluster yet", host.hostname)));
+        }
         let Some(script_address) = rebuild.marks.script_address else {
             return Err(Refusal::Forbidden("the boot script has not been fetched yet".into()));
         };

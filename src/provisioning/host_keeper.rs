@@ -100,6 +100,11 @@ impl HostKeeper {
         Arc::clone(&self.boot_table)
     }
 
+    /// Wakes whoever moves operations: something that one of them may wait for has happened.
+    pub fn wake(&self) {
+        self.doorbell.ring();
+    }
+
     /// Fills the boot table from the ledger; once, at start.
     pub async fn restore(&self) -> Result<(), KeeperError> {
         let _turn = self.publishing.lock().await;

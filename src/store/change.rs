@@ -57,9 +57,9 @@ fn move_host(write: &Write<'_>, change: &Change) -> Result<(), LedgerError> {
              reason = :reason,
              address = coalesce(:address, address),
              hardware_id = coalesce(:hardware_id, hardware_id),
-             ssh_host_key = coalesce(:ssh_host_key, iif(:opens, NULL, ssh_host_key)),
+             ssh_host_key = coalesce(:ssh_host_key, iif(:installs, NULL, ssh_host_key)),
              installed_at = coalesce(:installed_at, installed_at),
-             is_member = coalesce(:is_member, iif(:opens, 0, is_member))
+             is_member = coalesce(:is_member, iif(:installs, 0, is_member))
          WHERE id = :host AND state = :from",
         named_params! {
             ":host": change.host.as_str(),
@@ -72,7 +72,8 @@ fn move_host(write: &Write<'_>, change: &Change) -> Result<(), LedgerError> {
             ":ssh_host_key": facts.ssh_host_key,
             ":installed_at": facts.installed_at.map(|at| at.to_string()),
             ":is_member": facts.is_member,
-            ":opens": change.opens.is_some(),
+            // What is known of the old system holds until the installer may write over it.
+            ":installs": change.event == HostEvent::AnswerServed,
         },
     )?;
     if moved == 1 { Ok(()) } else { Err(LedgerError::Conflict) }

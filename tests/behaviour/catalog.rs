@@ -87,7 +87,7 @@ fn missing_folders_are_made_with_defaults_that_are_good() {
     let status = catalog.status();
     assert_eq!(status.problems, [], "{status:?}");
     assert!(status.server_types.contains(&"minisforum-ms-01".to_owned()));
-    assert_eq!(status.scripts, ["identify", "install", "local", "refuse"]);
+    assert_eq!(status.scripts, ["identify", "install", "local", "refuse", "wait"]);
     assert_eq!(status.answer_templates, ["default", "static-network", "zfs-mirror"]);
 }
 
@@ -364,4 +364,12 @@ fn a_catalog_that_is_broken_at_the_start_is_empty_and_says_so() {
     fs::write(folder.server_types(), "nonsense").unwrap();
     let status = folder.open().status();
     assert!(status.server_types.is_empty() && status.problems.len() == 1, "{status:?}");
+}
+
+#[test]
+fn a_folder_of_scripts_from_before_a_script_existed_is_good_and_that_script_comes_from_the_program() {
+    let (folder, _) = Folders::new();
+    fs::remove_file(folder.path("ipxe/wait.ipxe")).unwrap();
+    let status = folder.open().status();
+    assert_eq!((status.problems, status.scripts.contains(&"wait".to_owned())), (vec![], true));
 }

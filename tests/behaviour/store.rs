@@ -156,10 +156,13 @@ async fn a_change_teaches_facts_and_keeps_what_it_does_not_mention() {
     let again = request_rebuild(&store, &failed, 8).await;
     assert_eq!(again.reason, None);
     assert_eq!((again.address, again.installed_at), (failed.address, Some(at(2))));
-    // They belonged to the system that is being replaced.
-    assert_eq!((again.ssh_host_key, again.is_member), (None, false));
-    let history = store.history(&host.id, 2).await.unwrap();
-    let events: Vec<_> = history.iter().map(|entry| (entry.event, entry.from, entry.to)).collect();
+    // The old system is there until the installer may write over it.
+    assert!(again.ssh_host_key.is_some() && again.is_member);
+    let booted = store.record(&change(&again, HostEvent::BootScriptServed, 10)).await.unwrap();
+    let installing = store.record(&change(&booted, HostEvent::AnswerServed, 11)).await.unwrap();
+    assert_eq!((installing.ssh_host_key, installing.is_member), (None, false));
+    let history = store.history(&host.id, 4).await.unwrap();
+    let events: Vec<_> = history.iter().skip(2).map(|entry| (entry.event, entry.from, entry.to)).collect();
     assert_eq!(
         events,
         [

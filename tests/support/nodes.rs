@@ -23,6 +23,14 @@ const JOIN_LOOKS: u32 = 2;
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) cluster: Option<String>,
+    /// Whether its system runs.
+    pub(crate) online: bool,
+    /// How often a member removed it from its cluster.
+    pub(crate) removals: u32,
+    /// What the gate says, with its status, in place of removing another node.
+    pub(crate) removal_failure: Option<(u32, String)>,
+    /// Whether the connection breaks after such a removal: it happened, and we do not hear of it.
+    pub(crate) breaks_after_removal: bool,
     /// Whether the ephemeral key is still accepted.
     pub(crate) has_key: bool,
     /// Looks until the running join ends.
@@ -50,6 +58,10 @@ impl Nodes {
         let node = Node {
             name: name.to_owned(),
             cluster: cluster.map(str::to_owned),
+            online: true,
+            removals: 0,
+            removal_failure: None,
+            breaks_after_removal: false,
             has_key: true,
             joining: None,
             ended: None,
@@ -60,6 +72,15 @@ impl Nodes {
             asked_at_gate: Vec::new(),
         };
         self.0.lock().unwrap().insert(address, node);
+    }
+
+    /// A new system on the same machine: in no cluster, with the key of its rebuild.
+    pub(crate) fn reinstall(&self, address: Ipv4Addr) {
+        self.change(address, |node| {
+            assert_eq!(node.cluster, None, "the cluster still lists the node that is being installed");
+            (node.online, node.has_key, node.joins_started) = (true, true, 0);
+            node.gate = Default::default();
+        });
     }
 
     pub(crate) fn node(&self, address: Ipv4Addr) -> Node {
@@ -73,15 +94,19 @@ impl Nodes {
 
 fn members(nodes: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> String {
     let Some(cluster) = &node.cluster else { return format!(r#"{{"nodename":"{}","version":3}}"#, node.name) };
-    let list: Vec<_> = nodes
+    let listed: Vec<_> = nodes.iter().filter(|(_, other)| other.cluster.as_ref() == Some(cluster)).collect();
+    let online = listed.iter().filter(|(_, other)| other.online).count();
+    let list: Vec<_> = listed
         .iter()
-        .filter(|(_, other)| other.cluster.as_ref() == Some(cluster))
-        .map(|(address, other)| format!(r#""{}":{{"id":1,"online":1,"ip":"{address}"}}"#, other.name))
+        .map(|(address, other)| {
+            format!(r#""{}":{{"id":1,"online":{},"ip":"{address}"}}"#, other.name, u8::from(other.online))
+        })
         .collect();
     format!(
-        r#"{{"nodename":"{}","version":4,"cluster":{{"name":"{cluster}","version":2,"nodes":{},"quorate":1}},"nodelist":{{{}}}}}"#,
+        r#"{{"nodename":"{}","version":4,"cluster":{{"name":"{cluster}","version":2,"nodes":{},"quorate":{}}},"nodelist":{{{}}}}}"#,
         node.name,
         list.len(),
+        u8::from(online * 2 > list.len()),
         list.join(",")
     )
 }
@@ -96,9 +121,13 @@ impl RemoteShell for Nodes {
         let IpAddr::V4(address) = login.address.ip() else { unreachable!("nodes have IPv4 addresses") };
         let mut nodes = self.0.lock().unwrap();
         let others = nodes.clone();
-        let unreachable = RemoteShellError::CannotReach { address: login.address, reason: "no such node".into() };
-        let node = nodes.get_mut(&address).ok_or(unreachable)?;
+        let unreachable = || RemoteShellError::CannotReach { address: login.address, reason: "no such node".into() };
         let line = command.line.as_str();
+        let asked = line.strip_prefix("sh -s -- ").unwrap_or(line);
+        if let Some(removal) = asked.strip_prefix("remove ") {
+            return remove(&mut nodes, address, removal).ok_or_else(unreachable);
+        }
+        let node = nodes.get_mut(&address).filter(|node| node.online).ok_or_else(unreachable)?;
         if node.is_gate_login(login) {
             node.asked_at_gate.push(line.to_owned());
             return Ok(gate(line, &others, node));
@@ -173,6 +202,23 @@ impl Node {
             None
         }
     }
+}
+
+/// A removal as the gate does it; `None` when the member is not there, or the connection breaks.
+fn remove(nodes: &mut BTreeMap<Ipv4Addr, Node>, asked: Ipv4Addr, words: &str) -> Option<Output> {
+    let mut words = words.split_whitespace();
+    let (name, address) = (words.next().unwrap(), words.next().unwrap().parse::<Ipv4Addr>().unwrap());
+    let member = nodes.get(&asked).filter(|member| member.online)?.clone();
+    assert!(member.cluster.is_some() && member.name != name, "{name} was to be removed on {}", member.name);
+    if let Some((status, said)) = member.removal_failure {
+        return Some(Output { status: Some(status), output: String::new(), error: said });
+    }
+    let node = nodes.get_mut(&address).unwrap();
+    assert!(node.name == name && !node.online, "{name} is online, or is not at {address}");
+    if node.cluster.take().is_some() {
+        node.removals += 1;
+    }
+    (!member.breaks_after_removal).then(|| ok(format!("{name} is not in the cluster\n")))
 }
 
 /// What a member says to a command of the join gate.

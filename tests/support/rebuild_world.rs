@@ -279,6 +279,44 @@ impl RebuildWorld {
         (host.id.clone(), view.operation.id)
     }
 
+    /// Two ready members, `pve-01` and `pve-02`, of which the second one's next rebuild is armed.
+    pub(crate) async fn armed_member(&self) -> (HostId, OperationId) {
+        self.ready_member("pve-01", 1).await;
+        let second = self.ready_member("pve-02", 2).await;
+        let driver = serde_json::json!({ "power": { "driver": "wake_on_lan" } });
+        self.enrolment().change_options(&second, &driver).await.unwrap();
+        let view = self.rebuild_desk(Some(image())).request(&second, Some("pve-02"), None).await.unwrap();
+        (second, view.operation.id)
+    }
+
+    /// A host at `10.0.0.LAST` that is a ready member, without the long way there.
+    pub(crate) async fn ready_member(&self, name: &str, last: u8) -> HostId {
+        let host = self.register(name, &format!("52:54:00:00:00:{last:02x}")).await;
+        let address = Ipv4Addr::new(10, 0, 0, last);
+        self.nodes.add(address, name, Some("rackseed"));
+        self.nodes.change(address, |node| node.has_key = false);
+        let facts = HostFacts {
+            address: Some(address),
+            ssh_host_key: Some(HOST_KEY.into()),
+            is_member: Some(true),
+            ..HostFacts::default()
+        };
+        for event in [
+            HostEvent::RebuildRequested,
+            HostEvent::BootScriptServed,
+            HostEvent::AnswerServed,
+            HostEvent::InstallReported,
+            HostEvent::PhonedHome,
+            HostEvent::JoinStarted,
+            HostEvent::JoinVerified,
+        ] {
+            let seen = self.host(&host.id).await;
+            let details = Move { facts: facts.clone(), ..Move::default() };
+            self.world.keeper.apply(&seen, event, details).await.unwrap();
+        }
+        host.id
+    }
+
     pub(crate) async fn host(&self, id: &HostId) -> Host {
         HostLedger::host(self.store.as_ref(), id).await.unwrap().unwrap()
     }
@@ -311,6 +349,17 @@ impl RebuildWorld {
         let (Some(operation), now) = (host.operation.clone(), self.clock.now()) else { return };
         let address = Ipv4Addr::new(10, 0, 0, host.mac.bytes()[5]);
         let host_key = self.host_keys.lock().unwrap().get(&address).cloned().unwrap_or_else(|| HOST_KEY.into());
+        let rebuild = self.store.rebuild(&operation).await.unwrap().unwrap();
+        if host.state == HostState::PxeReady {
+            self.nodes.change(address, |node| node.online = false);
+        }
+        // The desks give nothing to a machine that must leave its cluster first.
+        if host.state == HostState::PxeBooted && rebuild.must_leave() {
+            return;
+        }
+        if host.state == HostState::Installing {
+            self.nodes.reinstall(address);
+        }
         let (event, facts, marks) = match host.state {
             HostState::PxeReady => (
                 HostEvent::BootScriptServed,

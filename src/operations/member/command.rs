@@ -1,8 +1,8 @@
 //! What Rackseed asks of a member: the verbs of the script `join-gate`, with words that were checked before they leave.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
-use crate::domain::identity::Hostname;
+use crate::{domain::identity::Hostname, operations::cluster_access::SHORT_COMMAND};
 
 /// The script itself.
 pub(in crate::operations) const SCRIPT: &str = include_str!("join-gate");
@@ -61,6 +61,21 @@ impl GateCommand {
             Self::Version => "version".into(),
             Self::Retire { key } => format!("retire {key}"),
             Self::Report { node } => format!("report {node}"),
+        }
+    }
+
+    /// How long it may take.
+    pub(in crate::operations) fn limit(&self) -> Duration {
+        match self {
+            // The gate's own waits: for its turn on the member, the quorum, a writable `/etc/pve`, the lock, and the list.
+            Self::Remove { .. } => Duration::from_secs(200),
+            Self::Members
+            | Self::Fingerprint
+            | Self::Authorise { .. }
+            | Self::Withdraw { .. }
+            | Self::Version
+            | Self::Retire { .. }
+            | Self::Report { .. } => SHORT_COMMAND,
         }
     }
 

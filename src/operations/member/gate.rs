@@ -15,11 +15,7 @@ use super::{
 };
 use crate::{
     domain::host::Host,
-    operations::{
-        MemberCredential, World,
-        cluster_access::{SHORT_COMMAND, checked, plain_public_key},
-        step::StepError,
-    },
+    operations::{MemberCredential, World, cluster_access::plain_public_key, step::StepError},
     ports::{Command, Credential, Login, RemoteShellError},
 };
 
@@ -112,7 +108,7 @@ pub(super) async fn members_of_others(world: &World, hosts: &[Host]) -> Result<V
 pub(super) async fn ask(world: &World, login: &Login, command: &GateCommand) -> Result<String, StepError> {
     let address = login.address.ip();
     let again = format!("install it again with `rackseed gate install --node {address}`");
-    let output = match world.shell.run(login, &Command::new(command.words(), SHORT_COMMAND)).await {
+    let output = match world.shell.run(login, &Command::new(command.words(), command.limit())).await {
         Err(RemoteShellError::LoginRefused { .. }) => {
             // It may pass, so that the next member is asked.
             return Err(StepError::passing(format!(
@@ -126,5 +122,5 @@ pub(super) async fn ask(world: &World, login: &Login, command: &GateCommand) -> 
             "the join gate of the member {address} is older than this program and does not know the command; {again}"
         )));
     }
-    Ok(checked(login, output)?.output)
+    super::answer(address, output)
 }

@@ -13,15 +13,18 @@ pub(in crate::operations) use find::{find_cluster, find_member};
 pub use gate_desk::{GateDesk, GateRefusal, GateRequest, GateView};
 pub(in crate::operations) use gate_install::install_gate;
 
-use super::{World, cluster_access::run, step::StepError};
+use super::{World, cluster_access::last_lines, step::StepError};
 use crate::{
     domain::{
         cluster::{ClusterView, read_members},
         cluster_plan::{Belonging, HostClaim, Votes, count_votes, find_belonging},
         host::Host,
     },
-    ports::Login,
+    ports::{Command, Login, Output},
 };
+
+/// The status with which the gate refuses: its words, or what a guard found.
+const REFUSED: u32 = 64;
 
 /// A member of the cluster that we can ask.
 #[derive(Debug, Clone)]
@@ -53,10 +56,23 @@ impl Member {
     /// Asks the member for one thing, and returns what it said.
     pub(in crate::operations) async fn ask(&self, world: &World, command: &GateCommand) -> Result<String, StepError> {
         match self.access {
-            MemberAccess::Root => Ok(run(world, &self.login, &command.line_for_root()).await?.output),
+            MemberAccess::Root => {
+                let line = Command::new(command.line_for_root(), command.limit());
+                answer(self.address, world.shell.run(&self.login, &line).await?)
+            }
             MemberAccess::Gate => gate::ask(world, &self.login, command).await,
         }
     }
+}
+
+/// What the script said; a refusal it repeats however often it is asked, all else may pass.
+fn answer(address: impl std::fmt::Display, output: Output) -> Result<String, StepError> {
+    if output.is_success() {
+        return Ok(output.output);
+    }
+    let said = last_lines(if output.error.trim().is_empty() { &output.output } else { &output.error });
+    let reason = format!("the member {address}: {}", said.replace("rackseed-join-gate: ", ""));
+    Err(StepError { reason, may_pass: output.status != Some(REFUSED) })
 }
 
 /// What the cluster says of a host that is to be rebuilt, and what it has of votes.
@@ -88,6 +104,10 @@ pub(in crate::operations) async fn belonging(world: &World, host: &Host, stated:
             member: Some(member),
             view: Some(view),
         },
+        Ok(None) if host.is_member => nobody(Belonging::Unknown(
+            "no other member is known, and this one's SSH host key is not; set proxmox.existing_node to a member"
+                .into(),
+        )),
         Ok(None) => nobody(Belonging::NotAMember),
         Err(error) => nobody(Belonging::Unknown(error.reason)),
     }

@@ -2,13 +2,14 @@
 
 use super::Plan;
 
-/// The plan. A host without a power driver is rebuilt without `power_on`. Its checks are made before it begins (`rebuild_desk`), as nothing may be armed without them.
+/// The plan. A host without a power driver is rebuilt without `power_on`, one that is no member without `leave_cluster`. Its checks are made before it begins (`rebuild_desk`), as nothing may be armed without them.
 pub(super) const PLAN: Plan = Plan {
     name: "rebuild_host",
     purpose: "install Proxmox VE and join the cluster",
     steps: &[
         "power_on",
         "await_network_boot",
+        "leave_cluster",
         "await_answer",
         "await_installation",
         "await_first_boot",

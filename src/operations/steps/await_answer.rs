@@ -26,11 +26,24 @@ impl Step for AwaitAnswer {
         super::await_network_boot::patience(world, HostState::PxeBooted)
     }
 
+    /// The answer is out as soon as it is marked, also when the journal does not know it yet.
+    async fn may_have_happened(&self, context: &StepContext<'_>) -> bool {
+        context.rebuild.marks.answered_at.is_some()
+    }
+
     async fn perform(&self, context: &StepContext<'_>) -> Result<Outcome, StepError> {
-        super::await_network_boot::await_mark(
-            context,
-            context.rebuild.marks.answered_at.is_some(),
-            "waiting for the installer to ask for its answer",
-        )
+        let answered = context.rebuild.marks.answered_at.is_some();
+        let outcome =
+            super::await_network_boot::await_mark(context, answered, "waiting for the installer to ask for its answer");
+        outcome.map_err(|error| match context.rebuild.marks.left_cluster_at {
+            Some(_) => StepError {
+                reason: format!(
+                    "{}; it has left its cluster and was not installed: leave its old system switched off, press Rebuild and boot it from the network",
+                    error.reason
+                ),
+                ..error
+            },
+            None => error,
+        })
     }
 }

@@ -9,6 +9,7 @@ mod finish;
 mod install_join_gate;
 mod join_cluster;
 mod join_process;
+pub(super) mod leave_cluster;
 pub(super) mod power_on;
 mod reach_node;
 mod register_host;
@@ -22,6 +23,7 @@ use super::step::Step;
 pub const STEPS: &[&dyn Step] = &[
     &power_on::PowerOn,
     &await_network_boot::AwaitNetworkBoot,
+    &leave_cluster::LeaveCluster,
     &await_answer::AwaitAnswer,
     &await_installation::AwaitInstallation,
     &await_first_boot::AwaitFirstBoot,

@@ -75,7 +75,7 @@ impl Step for VerifyMembership {
         // The first node of a cluster can be joined through only when it is ready. Until then the next host would find no member and create
         // a second cluster, so the first one keeps its turn until its operation is over.
         if member.is_some() {
-            world.journal.give_back_turn(&context.operation.id).await?;
+            super::take_join_turn::give_back(context).await?;
         }
         Ok(Outcome::Done(serde_json::json!({ "cluster": cluster_name(&here) })))
     }

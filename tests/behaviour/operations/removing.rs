@@ -95,7 +95,8 @@ async fn an_offline_node_is_removed_with_what_it_left_and_a_second_time_is_a_suc
     fs::create_dir_all(&guest).unwrap();
     fs::write(guest.join("105.conf"), "hostname: web\n").unwrap();
     let known = rack.path("nodes/pve-01/root/.ssh/known_hosts");
-    fs::write(&known, "127.0.0.3 ssh-ed25519 AAAAold\nother,pve-03 ssh-rsa AAAAold\npve-02 ssh-rsa AAAAkept\n").unwrap();
+    fs::write(&known, "127.0.0.3 ssh-ed25519 AAAAold\nother,pve-03 ssh-rsa AAAAold\npve-02 ssh-rsa AAAAkept\n")
+        .unwrap();
     let keys = rack.path("clusters/lab/tree/priv/authorized_keys");
     assert!(fs::read_to_string(&keys).unwrap().contains("root@pve-03"));
     rack.off(3).await;
