@@ -6,7 +6,7 @@
 //! - [`ports`]: one small trait for each outside need. Uses the domain.
 //! - `provisioning`: what a booting machine or a person may ask; short. Uses ports and domain.
 //! - `operations`: long work as journaled steps. Uses the host keeper, ports and domain.
-//! - `store`, `catalog`, `images`, `remote_shell`, `infrastructure`, `power`: adapters behind ports. They never see each other.
+//! - `store`, `catalog`, `images`, `remote_shell`, `infrastructure`, `power`, `notifications`: adapters behind ports. They never see each other.
 //! - `dhcp`, `tftp`, `http`: how machines and people reach us. They use provisioning; `http` also uses operations.
 //! - `simulator`: machines that exist only in this process, for the demo.
 //! - `settings`, `daemon`, `command_line`: composition.
@@ -19,6 +19,7 @@ pub mod domain;
 pub mod http;
 pub mod images;
 pub mod infrastructure;
+pub mod notifications;
 pub mod operations;
 pub mod ports;
 pub mod power;

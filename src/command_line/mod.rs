@@ -12,6 +12,7 @@ mod gate;
 mod host;
 mod image;
 mod lan;
+mod notify;
 mod output;
 mod power;
 mod probes;
@@ -57,6 +58,9 @@ enum Verb {
     /// Answers (asks the running daemon)
     #[command(subcommand)]
     Answer(answer::AnswerVerb),
+    /// Notifications
+    #[command(subcommand)]
+    Notify(notify::NotifyVerb),
     /// Who did what (asks the running daemon)
     Audit(audit::AuditArguments),
     /// The settings file
@@ -98,6 +102,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
         Verb::Gate(verb) => gate::run(verb, &arguments.config, printer).await,
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
+        Verb::Notify(verb) => notify::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
         Verb::Doctor { mac: Some(machine), .. } => boots::diagnose(machine, &arguments.config, printer).await,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::SystemClock;
+use super::{SystemClock, notifications::notifications};
 use crate::{
     catalog::{CatalogFolders, FolderCatalog},
     images::{ImageFolder, Intake},
+    notifications::Notifications,
     ports::Clock,
     provisioning::BootMemory,
     settings::Settings,
@@ -23,6 +24,7 @@ pub(super) struct Adapters {
     pub(super) images: Arc<ImageFolder>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) boot_memory: Arc<BootMemory>,
+    pub(super) notifications: Arc<Notifications>,
 }
 
 impl Adapters {
@@ -38,7 +40,8 @@ impl Adapters {
         let catalog = FolderCatalog::open(folders, Arc::clone(&clock)).context("cannot make the catalog's folders")?;
         let images = Arc::new(ImageFolder::new(settings.data_folder.join("images"), store.clone()));
         let boot_memory = Arc::new(BootMemory::default());
-        Ok(Self { store, key_file, catalog: Arc::new(catalog), images, clock, boot_memory })
+        let notifications = Arc::new(notifications(settings));
+        Ok(Self { store, key_file, catalog: Arc::new(catalog), images, clock, boot_memory, notifications })
     }
 
     /// Removes what additions and removals of images left behind that were interrupted.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     RunningDaemon, adapters::Adapters, certificate::own_certificate, cluster::patience, desks::Desks,
-    network_boot::NetworkBoard, network_start::start_network_boot, settings_words::set, tasks,
+    network_boot::NetworkBoard, network_start::start_network_boot, notifications, settings_words::set, tasks,
 };
 use crate::{
     catalog::redact,
@@ -60,6 +60,7 @@ impl Daemon {
         }
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
         operator.gates.tell_older().await;
+        notifications::start(&adapters, &settings, &stop, &mut tasks).await?;
         let requests = Arc::clone(&operator.requests);
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
         let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
@@ -183,6 +184,8 @@ fn operator_state(
         requests: Arc::default(),
         audit: adapters.store.clone(),
         refusals: Arc::default(),
+        targets: adapters.notifications.clone(),
+        outbox: adapters.store.clone(),
         stop: stop.clone(),
     })
 }

@@ -9,6 +9,7 @@ mod desks;
 mod logging;
 mod network_boot;
 mod network_start;
+mod notifications;
 mod settings_words;
 mod tasks;
 mod watchers;
@@ -32,6 +33,7 @@ pub use assemble::Daemon;
 pub use clock::SystemClock;
 pub use logging::start_logging;
 pub use network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp};
+pub use notifications::notifications;
 
 /// How long the tasks may take to end after the stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

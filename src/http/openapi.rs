@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{answers, audit, boots, gates, hosts, image_views, images, network, power, sightings, views},
+    api::{answers, audit, boots, gates, hosts, image_views, images, network, notifications, power, sightings, views},
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -124,6 +124,11 @@ fn schemas() -> Map<String, Value> {
     add::<boots::DiagnosisJson>(&mut schemas);
     add::<boots::ExpectedJson>(&mut schemas);
     add::<boots::CauseJson>(&mut schemas);
+    add::<notifications::NotificationsJson>(&mut schemas);
+    add::<notifications::TargetJson>(&mut schemas);
+    add::<notifications::DeliveryJson>(&mut schemas);
+    add::<notifications::TestJson>(&mut schemas);
+    add::<notifications::TestedJson>(&mut schemas);
     add::<audit::AuditEntryJson>(&mut schemas);
     add::<answers::AnswerPreviewJson>(&mut schemas);
     add::<answers::AnswerCheckJson>(&mut schemas);

@@ -19,7 +19,8 @@ use crate::{
     operations::{GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
         AuditLog, Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError,
-        LiveFeed, NetworkView, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
+        LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
+        Targets,
     },
     provisioning::{AnswerDesk, BootDiary, Enrolment, PowerDesk, Sightings},
 };
@@ -77,6 +78,10 @@ pub struct OperatorState {
     pub audit: Arc<dyn AuditLog>,
     /// How much of what is refused is written there.
     pub refusals: Arc<RefusalCount>,
+    /// Whom we tell.
+    pub targets: Arc<dyn Targets>,
+    /// What became of it.
+    pub outbox: Arc<dyn NotificationLedger>,
     /// Ends the event streams when the daemon stops.
     pub stop: CancellationToken,
 }

@@ -15,9 +15,9 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{answers, audit, boots, catalog, gates, hosts, images, network, operations, power, sightings},
+    api::{answers, audit, boots, catalog, gates, hosts, images, network, notifications, operations, power, sightings},
     boot,
-    dashboard::{assets, audit_page, forms, image_page, pages},
+    dashboard::{assets, audit_page, forms, image_page, notifications_page, pages},
     live_events, machine, metrics, openapi,
     problem::Problem,
     request_counts::{RequestCounts, count},
@@ -237,6 +237,9 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
         .says("what the catalog's folders hold, and what is wrong with them"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
+    Row::get("/api/notifications", Body::Json("Notifications"), || get(notifications::show)).says("whom we tell, and what became of it"),
+    Row::post("/api/notifications/test", Body::Json("NotificationTest"), (200, Body::Json("NotificationTested")), || post(notifications::test))
+        .says("send a test message to a target"),
     Row::get("/api/audit", Body::List("AuditEntry"), || get(audit::list)).asking(&["before", "limit", "host"])
         .says("who did what, the newest first; rows older than the row `before`"),
     Row::get("/api/openapi.json", Body::Text("application/json"), || get(openapi::serve)).says("this interface as an OpenAPI document"),
@@ -258,6 +261,9 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/images/{id}/default", &[], || post(image_page::make_default)).says("the form that makes an image the default"),
     Row::form("/images/{id}/remove", &[], || post(image_page::remove)).says("the form that removes an image"),
     Row::form("/images/additions/{id}/cancel", &[], || post(image_page::cancel)).says("the form that gives an addition up"),
+    Row::get("/notifications", HTML, || get(notifications_page::notifications)).says("whom we tell, as a page"),
+    Row { gives: (200, HTML), ..Row::form("/notifications/test", &["target"], || post(notifications_page::test)) }
+        .says("the form that sends a test message"),
     Row::get("/audit", HTML, || get(audit_page::audit)).asking(&["before", "limit", "host"]).says("who did what, as a page"),
     Row::get("/operations/{id}", HTML, || get(pages::operation)).says("one operation as a page"),
     Row::form("/operations/{id}/retry", &[], || post(forms::retry)).says("the retry form"),

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, path::Path};
 use ipnet::Ipv4Net;
 
 use super::{
-    PatienceSettings, ProxmoxSettings, PxeSettings, Settings, SettingsProblem, read_private_file,
+    PatienceSettings, ProxmoxSettings, PxeSettings, Settings, SettingsProblem, notifications, read_private_file,
     sections::relay_network,
 };
 
@@ -25,6 +25,7 @@ pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
         "is not a crypt(3) hash such as $6$… ; make one with `mkpasswd -m sha-512`".into()
     });
     check_patience(&settings.patience, &mut problems);
+    notifications::check(&settings.notifications, &mut problems);
     problems.0
 }
 
@@ -159,10 +160,10 @@ fn is_domain(text: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Problems(Vec<SettingsProblem>);
+pub(super) struct Problems(Vec<SettingsProblem>);
 
 impl Problems {
-    fn rule(&mut self, path: &str, holds: bool, problem: impl FnOnce() -> String) {
+    pub(super) fn rule(&mut self, path: &str, holds: bool, problem: impl FnOnce() -> String) {
         if !holds {
             self.0.push(SettingsProblem { path: path.to_owned(), problem: problem() });
         }
@@ -174,7 +175,7 @@ impl Problems {
     }
 
     /// `SCHEME://HOST[:PORT][/PATH]`, unless it is empty; for machines' URLs the path must be empty.
-    fn url(&mut self, path: &str, text: &str, schemes: &[&str]) {
+    pub(super) fn url(&mut self, path: &str, text: &str, schemes: &[&str]) {
         let parsed = reqwest::Url::parse(text);
         let may_have_path = schemes.len() > 1;
         let is_url = parsed.is_ok_and(|url| {
@@ -195,7 +196,7 @@ impl Problems {
         });
     }
 
-    fn private_file(&mut self, path: &str, file: &Path) {
+    pub(super) fn private_file(&mut self, path: &str, file: &Path) {
         if !file.as_os_str().is_empty()
             && let Err(problem) = read_private_file(file)
         {

@@ -3,6 +3,7 @@
 //! `docker/rackseed.example.yaml` says what each key means; a test holds that it has exactly these keys with these defaults.
 
 mod check;
+mod notifications;
 mod private_file;
 mod reading;
 mod sections;
@@ -16,6 +17,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use notifications::{NotificationSettings, NotificationTarget};
 pub use private_file::read_private_file;
 pub use sections::{
     CatalogSettings, CredentialSettings, InfrastructureSettings, JoinSettings, PatienceSettings, ProxmoxSettings,
@@ -47,6 +49,8 @@ pub struct Settings {
     pub infrastructure: InfrastructureSettings,
     /// How long machines may take.
     pub patience: PatienceSettings,
+    /// Whom to tell.
+    pub notifications: NotificationSettings,
 }
 
 impl Default for Settings {
@@ -61,6 +65,7 @@ impl Default for Settings {
             credentials: CredentialSettings::default(),
             infrastructure: InfrastructureSettings::default(),
             patience: PatienceSettings::default(),
+            notifications: NotificationSettings::default(),
         }
     }
 }
@@ -145,6 +150,7 @@ impl Settings {
             &mut self.proxmox.root_password_file,
             &mut self.infrastructure.token_file,
         ]);
+        paths.extend(self.notifications.targets.iter_mut().flat_map(NotificationTarget::paths));
         for path in paths {
             if path.is_relative() && !path.as_os_str().is_empty() {
                 *path = folder.join(&*path);

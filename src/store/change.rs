@@ -6,6 +6,7 @@ use super::{
     answers::write_served_answer,
     columns::execute,
     live_feed::tell,
+    notifications::note_change,
     operations::{insert_operation, supersede_operations},
     rebuilds::{erase_secrets, forget_tokens, insert_rebuild, write_marks},
     writer::Write,
@@ -42,6 +43,7 @@ pub(super) fn write_change(write: &Write<'_>, change: &Change) -> Result<(), Led
     if let Some(served) = &change.served {
         write_served_answer(write, &change.host, served)?;
     }
+    note_change(write, change)?;
     change.feed.iter().try_for_each(|event| tell(write, event, change.at))
 }
 

@@ -22,6 +22,7 @@ mod hosts;
 mod images;
 mod live_feed;
 mod migrations;
+mod notifications;
 mod operations;
 mod power_secrets;
 mod readers;

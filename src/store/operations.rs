@@ -8,6 +8,7 @@ use super::{
     Store,
     columns::{all, execute, first, json, text, to_json},
     live_feed::tell,
+    notifications::note_entry,
     rebuilds::erase_secrets,
     writer::Write,
 };
@@ -142,7 +143,7 @@ fn append_entry(
         "INSERT INTO journal (operation, position, at, step, event) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![operation.as_str(), expected, entry.at.to_string(), entry.step, to_json(&entry.event)?],
     )?;
-    Ok(())
+    note_entry(write, operation, entry)
 }
 
 fn close_operation(write: &Write<'_>, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {

@@ -19,6 +19,7 @@ mod images;
 mod infrastructure;
 mod loader;
 mod network_boot;
+mod notifications;
 mod offers;
 mod operations;
 mod power;

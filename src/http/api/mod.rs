@@ -9,6 +9,7 @@ pub(super) mod hosts;
 pub(super) mod image_views;
 pub(super) mod images;
 pub(super) mod network;
+pub(super) mod notifications;
 pub(super) mod operations;
 pub(super) mod power;
 pub(super) mod sightings;

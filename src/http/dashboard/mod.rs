@@ -8,6 +8,7 @@ pub(super) mod forms;
 mod hardware_part;
 mod host_page;
 pub(super) mod image_page;
+pub(super) mod notifications_page;
 mod operation_page;
 pub(super) mod pages;
 mod power_part;
