@@ -9,7 +9,7 @@
 //! - `store`, `catalog`, `images`, `remote_shell`, `infrastructure`, `power`, `notifications`: adapters behind ports. They never see each other.
 //! - `dhcp`, `tftp`, `http`: how machines and people reach us. They use provisioning; `http` also uses operations.
 //! - `simulator`: machines that exist only in this process, for the demo.
-//! - `settings`, `daemon`, `command_line`: composition.
+//! - `settings`, `keeping`, `daemon`, `command_line`: composition.
 
 pub mod catalog;
 pub mod command_line;
@@ -19,6 +19,7 @@ pub mod domain;
 pub mod http;
 pub mod images;
 pub mod infrastructure;
+pub mod keeping;
 pub mod notifications;
 pub mod operations;
 pub mod ports;

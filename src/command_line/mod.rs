@@ -2,6 +2,7 @@
 
 mod answer;
 mod audit;
+mod backup;
 mod boots;
 mod client;
 mod config;
@@ -66,6 +67,13 @@ enum Verb {
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// Write everything that this daemon is into one file, while it runs or not
+    Backup(backup::BackupArguments),
+    /// Bring a backup back: on this computer, or on another one
+    Restore(backup::RestoreArguments),
+    /// The key file, with which secrets in the database are sealed
+    #[command(subcommand)]
+    Key(backup::KeyVerb),
     /// Look for what would keep machines from booting; with `--mac`, why one machine's boot stands still (asks the running daemon)
     Doctor {
         /// The machine: its MAC address, or the name or id of its host
@@ -105,6 +113,9 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Notify(verb) => notify::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
+        Verb::Backup(options) => backup::run(options, &arguments.config, printer).await,
+        Verb::Restore(options) => backup::restore(options, &arguments.config, printer).await,
+        Verb::Key(verb) => backup::key(verb, &arguments.config, printer).await,
         Verb::Doctor { mac: Some(machine), .. } => boots::diagnose(machine, &arguments.config, printer).await,
         Verb::Doctor { mac: None, imitated } => doctor::run(&arguments.config, *imitated, printer).await,
     }

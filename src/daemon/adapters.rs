@@ -28,10 +28,10 @@ pub(super) struct Adapters {
 }
 
 impl Adapters {
-    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(Store::open(&settings.data_folder)?);
-        let key_file = Arc::new(KeyFile::open(&settings.data_folder)?);
+        let key_file = Arc::new(store.open_key(&settings.data_folder).await?);
         let folders = CatalogFolders {
             answer_templates: settings.catalog.answer_templates.clone(),
             server_types: settings.catalog.server_types.clone(),

@@ -37,7 +37,7 @@ struct Listeners {
 impl Daemon {
     /// Starts a daemon; when this returns it serves.
     pub async fn start(settings: Settings) -> anyhow::Result<RunningDaemon> {
-        let adapters = Adapters::open(&settings)?;
+        let adapters = Adapters::open(&settings).await?;
         adapters.clean_up_images().await;
         let (certificate, tls) = own_certificate(&settings.data_folder)?;
         let listeners = Listeners::bind(&settings, tls).await?;

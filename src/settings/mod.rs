@@ -142,6 +142,14 @@ impl Settings {
         if problems.is_empty() { Ok(settings) } else { Err(InvalidSettings(problems)) }
     }
 
+    /// Reads a text without asking whether what it names is there: on another computer it may not be yet. Keys that cannot be read have their
+    /// defaults.
+    pub fn read_unchecked(text: &str, folder: &Path) -> Result<Self, InvalidSettings> {
+        let (mut settings, _) = reading::read(text).map_err(InvalidSettings::of_the_file)?;
+        settings.resolve_paths(folder);
+        Ok(settings)
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
         let CatalogSettings { answer_templates, server_types, ipxe } = &mut self.catalog;
         let mut paths = vec![&mut self.data_folder, answer_templates, server_types, ipxe, &mut self.pxe.ipxe_folder];

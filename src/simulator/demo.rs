@@ -219,6 +219,11 @@ impl<D: DemoDaemon> Demo<D> {
         self.operator.dashboard()
     }
 
+    /// The daemon.
+    pub fn daemon(&self) -> &D {
+        &self.daemon
+    }
+
     /// The folder with everything in it.
     pub fn folder(&self) -> std::path::PathBuf {
         self.stage.path("")

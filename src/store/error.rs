@@ -49,6 +49,65 @@ pub enum StoreError {
         /// What is wrong with it and what to do.
         problem: String,
     },
+    /// The key file is gone while the database has what it sealed.
+    #[error(
+        "the key file {} is gone, and without it these cannot be read any more: {lost}. Put it back from a backup (`rackseed restore`, or \
+         data/secret.key in the backup, which is a tar file). Without one, `rackseed key renew` makes a new key and erases them: rebuilds under \
+         way are ended, passwords of BMCs and webhooks must be stored and join gates installed again. Hosts, histories, images, settings and the certificate stay",
+        path.display()
+    )]
+    KeyLost {
+        /// Where it should be.
+        path: PathBuf,
+        /// What it sealed.
+        lost: String,
+    },
+    /// The key file is another one than the one that sealed what is in the database.
+    #[error(
+        "the key file {} does not belong to this database and cannot open what is sealed there: {lost}. Put the right one back from a backup, or \
+         let `rackseed key renew` erase them and make a new key",
+        path.display()
+    )]
+    KeyOther {
+        /// The key file.
+        path: PathBuf,
+        /// What it cannot open.
+        lost: String,
+    },
+    /// What is stored cannot be read or written.
+    #[error("the database {} cannot be used: {reason}", path.display())]
+    Unreadable {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Too little disk is free to bring the tables up to date safely.
+    #[error(
+        "too little disk is free beside {} to bring its tables up to date: {} MiB are needed for the copy and the new tables. Nothing was \
+         changed; free some and start again",
+        path.display(), needed_bytes.div_ceil(1 << 20)
+    )]
+    NoRoomToMigrate {
+        /// The database.
+        path: PathBuf,
+        /// How much must be free.
+        needed_bytes: u64,
+    },
+    /// Bringing the tables up to date failed; nothing of it was written.
+    #[error(
+        "the tables of the database {} could not be brought up to date, and are as they were: the version of Rackseed that wrote them can go on \
+         with it. A copy from before is {}",
+        path.display(), copy.display()
+    )]
+    MigrationFailed {
+        /// The database.
+        path: PathBuf,
+        /// The copy.
+        copy: PathBuf,
+        /// Why not.
+        source: Box<refinery::Error>,
+    },
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]
     NoRandomness(#[source] getrandom::Error),

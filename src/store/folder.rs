@@ -37,13 +37,14 @@ pub(super) fn make_private_file(path: &Path) -> Result<File, StoreError> {
 
 /// Keeps every other daemon out of a data folder. The lock ends with the process, however it ends.
 #[derive(Debug)]
-pub(super) struct FolderLock {
+pub struct FolderLock {
     _file: File,
 }
 
 impl FolderLock {
-    /// Takes the lock and writes our process id into it.
-    pub(super) fn take(folder: &Path) -> Result<Self, StoreError> {
+    /// Takes the lock and writes our process id into it. The folder is made if need be.
+    pub fn take(folder: &Path) -> Result<Self, StoreError> {
+        make(folder)?;
         let path = folder.join(LOCK_FILE);
         let mut file = make_private_file(&path)?;
         let failed = |action, source| StoreError::File { action, path: path.clone(), source };

@@ -58,7 +58,7 @@ impl HostLedger for Store {
     }
 
     async fn hosts(&self) -> Result<Vec<Host>, LedgerError> {
-        self.read(|connection| all(connection, &format!("{SELECT_HOST} ORDER BY hostname"), [], read_host)).await
+        self.read(all_hosts).await
     }
 
     async fn history(&self, id: &HostId, limit: u32) -> Result<Vec<HistoryEntry>, LedgerError> {
@@ -143,6 +143,11 @@ impl HostLedger for Store {
         })
         .await
     }
+}
+
+/// Every host, by name.
+pub(super) fn all_hosts(connection: &Connection) -> Result<Vec<Host>, LedgerError> {
+    all(connection, &format!("{SELECT_HOST} ORDER BY hostname"), [], read_host)
 }
 
 fn find_duplicate(write: &Write<'_>, host: &NewHost) -> Result<Option<RegisterError>, LedgerError> {

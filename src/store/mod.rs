@@ -11,10 +11,13 @@
 
 mod answers;
 mod audit;
+mod backup;
+mod before_migration;
 mod boot_records;
 mod change;
 mod columns;
 mod connection;
+mod disarm;
 mod error;
 mod folder;
 mod gates;
@@ -27,10 +30,13 @@ mod operations;
 mod power_secrets;
 mod readers;
 mod rebuilds;
+mod sealed;
 mod secrets;
 mod sightings;
 mod writer;
 
+#[cfg(test)]
+mod migration_tests;
 #[cfg(test)]
 mod tests;
 
@@ -39,12 +45,14 @@ use std::path::Path;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use backup::{CopyFacts, check_copy, copy_database, has_database, newest_schema};
 pub use error::StoreError;
+pub use folder::FolderLock;
+pub use sealed::sealed_in;
 pub use secrets::KeyFile;
 
 use crate::ports::LedgerError;
 use connection::{is_current, migrate, open_for_writing};
-use folder::FolderLock;
 use readers::Readers;
 use writer::{Write, Writer};
 

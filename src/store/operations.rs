@@ -105,12 +105,30 @@ pub(super) fn insert_operation(write: &Write<'_>, operation: &Operation) -> Resu
 
 /// Ends what earlier rebuilds of a host left open: a `cancelled` entry where the journal is not over yet, secrets erased, turn given back.
 pub(super) fn supersede_operations(write: &Write<'_>, host: &HostId, now: Timestamp) -> Result<(), LedgerError> {
+    end_operations(write, host, "a newer rebuild of this host began", now)?;
+    let not_ended = "SELECT operation FROM rebuilds WHERE host = ?1 AND ended_at IS NULL";
+    for id in all(write, not_ended, [host.as_str()], |row| text::<OperationId>(row, "operation"))? {
+        erase_secrets(write, &id, now)?;
+    }
+    Ok(())
+}
+
+/// Ends the operations of a host that are open: a `cancelled` entry where the journal is not over yet, and the turn given back. Returns
+/// how many were cancelled.
+pub(super) fn end_operations(
+    write: &Write<'_>,
+    host: &HostId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<usize, LedgerError> {
     let open = "SELECT id FROM operations WHERE host = ?1 AND closed_at IS NULL ORDER BY number";
+    let mut cancelled = 0;
     for id in all(write, open, [host.as_str()], |row| text::<OperationId>(row, "id"))? {
         let Some((operation, journal)) = find_operation(write, &id)? else { continue };
         let is_over = fold(&operation, &journal).is_ok_and(|progress| progress.status.is_over());
         if !is_over {
-            let reason = "a newer rebuild of this host began".to_owned();
+            cancelled += 1;
+            let reason = reason.to_owned();
             let message = format!("the operation was cancelled: {reason}");
             let entry = JournalEntry { at: now, step: String::new(), event: JournalEvent::Cancelled { reason } };
             append_entry(write, &id, journal.len(), &entry)?;
@@ -119,11 +137,7 @@ pub(super) fn supersede_operations(write: &Write<'_>, host: &HostId, now: Timest
         }
         close_operation(write, &id, now)?;
     }
-    let not_ended = "SELECT operation FROM rebuilds WHERE host = ?1 AND ended_at IS NULL";
-    for id in all(write, not_ended, [host.as_str()], |row| text::<OperationId>(row, "operation"))? {
-        erase_secrets(write, &id, now)?;
-    }
-    Ok(())
+    Ok(cancelled)
 }
 
 fn append_entry(

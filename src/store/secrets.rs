@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io::{ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use chacha20poly1305::{
@@ -36,7 +36,7 @@ impl KeyFile {
     /// Reads the key file; at the first start it is made, for its owner alone. One that others may read is refused.
     pub fn open(data_folder: &Path) -> Result<Self, StoreError> {
         folder::make(data_folder)?;
-        let path = data_folder.join(KEY_FILE);
+        let path = key_path(data_folder);
         match read_key(&path) {
             Err(StoreError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 make_key(data_folder, &path)?;
@@ -50,6 +50,11 @@ impl KeyFile {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&*self.key).into())
     }
+}
+
+/// Where the key file of a data folder is.
+pub(super) fn key_path(data_folder: &Path) -> PathBuf {
+    data_folder.join(KEY_FILE)
 }
 
 fn read_key(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {

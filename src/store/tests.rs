@@ -9,6 +9,7 @@ use super::{
     Store, StoreError,
     columns::execute,
     connection::{migrate, open_for_writing, runner},
+    sealed::SEALED,
 };
 use crate::ports::{LedgerError, LiveFeed};
 
@@ -101,4 +102,19 @@ fn schema(connection: &Connection) -> Vec<String> {
     let mut statement =
         connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_column_that_the_key_file_seals_is_known_to_whoever_renews_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let connection = open_for_writing(folder.path()).unwrap();
+    let sql = "SELECT DISTINCT tables.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+               WHERE tables.type = 'table' AND columns.type = 'BLOB' ORDER BY 1";
+    let mut statement = connection.prepare(sql).unwrap();
+    let found: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    // Hashes of tokens, and the row by which another key is noticed.
+    let mut known: Vec<_> = SEALED.iter().map(|(table, _)| *table).chain(["tokens", "key_check"]).collect();
+    known.sort_unstable();
+    assert_eq!(found, known, "a table with sealed secrets belongs into SEALED; one with other bytes here");
 }

@@ -17,6 +17,7 @@ mod doctor;
 mod gate;
 mod images;
 mod infrastructure;
+mod keeping;
 mod loader;
 mod network_boot;
 mod notifications;

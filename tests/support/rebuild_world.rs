@@ -145,6 +145,11 @@ impl RebuildWorld {
         Arc::new(build(&self.store, journal, &self.clock, &self.nodes, (&self.inventory, &self.power), &key_file))
     }
 
+    /// The same world on another database.
+    pub(crate) fn on(&self, store: &Arc<Store>, key_file: &Arc<KeyFile>) -> Arc<World> {
+        Arc::new(build(store, store.clone(), &self.clock, &self.nodes, (&self.inventory, &self.power), key_file))
+    }
+
     /// Puts nodes and a cluster that exist outside in the place of those in memory.
     pub(crate) fn use_nodes(&mut self, shell: Arc<dyn RemoteShell>, cluster: ClusterSettings) {
         let key_file = Arc::new(KeyFile::open(&self.folder.path().join("data")).unwrap());

@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("http", &["operations", "provisioning", "ports", "domain"]),
     ("simulator", &["ports", "domain"]),
     ("settings", &["domain"]),
+    ("keeping", &["domain", "images", "ports", "settings", "store"]),
     (
         "daemon",
         &[
@@ -36,6 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "images",
             "infrastructure",
             "notifications",
+            "keeping",
             "operations",
             "ports",
             "power",
@@ -56,6 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "http",
             "images",
+            "keeping",
             "ports",
             "provisioning",
             "settings",
