@@ -49,6 +49,11 @@ pub(super) async fn connect(
     let answer_by = end.min(Instant::now() + LOGIN_LIMIT);
     match timeout_at(answer_by, prove(&mut connection, login, proof)).await {
         Ok(Ok(AuthResult::Success)) => Ok(connection),
+        // russh says so when the connection ends before the answer. It is no refusal: those name what else may be tried (RFC 4252 §5.1), and
+        // a refusal is the proof that a key was removed.
+        Ok(Ok(AuthResult::Failure { remaining_methods, .. })) if remaining_methods.is_empty() => {
+            Err(broken(login, "it ended during the login"))
+        }
         Ok(Ok(AuthResult::Failure { .. })) => {
             disconnect(connection).await;
             Err(RemoteShellError::LoginRefused { address: login.address, user: login.user.clone() })

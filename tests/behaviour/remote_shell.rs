@@ -150,7 +150,10 @@ async fn a_password_logs_in_and_a_wrong_one_is_refused() {
     assert_eq!((output.status, output.output.as_str()), (Some(0), "ran uname"));
     let error = Ssh.run(&login("wrong"), &Command::new("uname", PATIENCE)).await.unwrap_err();
     assert!(matches!(error, RemoteShellError::LoginRefused { .. }), "{error}");
-    assert_eq!(*server.passwords.lock().unwrap(), ["correct horse", "wrong"]);
+    // A connection that ends before the answer is no refusal, which would be the proof that a key was removed.
+    let error = Ssh.run(&login("hang up"), &Command::new("uname", PATIENCE)).await.unwrap_err();
+    assert!(matches!(error, RemoteShellError::Broken { .. }), "{error}");
+    assert_eq!(*server.passwords.lock().unwrap(), ["correct horse", "wrong", "hang up"]);
 }
 
 #[tokio::test]
@@ -351,7 +354,11 @@ impl server::Handler for Visitor {
 
     async fn auth_password(&mut self, _user: &str, password: &str) -> Result<server::Auth, Self::Error> {
         self.passwords.lock().unwrap().push(password.to_owned());
-        Ok(if password == "correct horse" { server::Auth::Accept } else { server::Auth::reject() })
+        match password {
+            "correct horse" => Ok(server::Auth::Accept),
+            "hang up" => Err(russh::Error::Disconnect),
+            _ => Ok(server::Auth::reject()),
+        }
     }
 
     async fn channel_open_session(

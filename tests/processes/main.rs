@@ -9,10 +9,13 @@
     reason = "in a test, a panic is the report, and what is printed belongs to it"
 )]
 
+mod cable;
 mod daemon;
 mod journal;
 mod kills;
 mod member;
 mod proof;
 mod slot;
+mod unreachable;
+mod webhook;
 mod world;

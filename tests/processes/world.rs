@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rackseed::{
@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    daemon::{Daemon, Operator, serve},
+    cable::Cable,
+    daemon::{Daemon, LOOK_AGAIN, Operator, serve},
     member::{self, Member},
     slot::Slot,
 };
@@ -33,6 +34,8 @@ const MAC: &str = "52:54:00:de:70:01";
 const JOIN_SECONDS: f32 = 0.4;
 /// How long a person in front of a machine goes on asking while the daemon is dead.
 const PERSON_PATIENCE: Duration = Duration::from_secs(60);
+/// How long the daemon may take to say something.
+const SAID_LIMIT: Duration = Duration::from_secs(60);
 
 /// How the host comes into the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub(crate) struct World {
     /// The id of the host.
     pub(crate) host: String,
     _member: Option<Member>,
+    /// Between the daemon and the host's node.
+    pub(crate) cable: Cable,
     /// The daemon's folder and settings.
     pub(crate) stage: DemoStage,
     pub(crate) slot: Slot,
@@ -67,9 +72,14 @@ impl World {
     pub(crate) async fn begin(way: Way) -> Self {
         let mut world = Self::set(way).await;
         world.start(&mut serve(&world.stage.settings_file.clone()));
-        world.operator.wait_until_served().await;
-        world.host = world.operator.register(HOSTNAME, MAC).await;
+        world.serve_and_register().await;
         world
+    }
+
+    /// Waits until the daemon serves, and registers the host.
+    pub(crate) async fn serve_and_register(&mut self) {
+        self.operator.wait_until_served().await;
+        self.host = self.operator.register(HOSTNAME, MAC).await;
     }
 
     /// Everything but the daemon.
@@ -94,7 +104,9 @@ impl World {
         let operator = Operator::new(operator_address(&slot), &stage.path("daemon.log"));
         let (machines, story) = (JoinSet::new(), Arc::default());
         let (daemon, host) = (None, String::new());
-        Self { daemon, machines, story, operator, network, host, _member: member, stage, slot }
+        let from = SocketAddr::from((slot.address(1), slot.port(6)));
+        let cable = Cable::lay(from, SocketAddr::from((slot.address(1), slot.port(7))));
+        Self { daemon, machines, story, operator, network, host, _member: member, cable, stage, slot }
     }
 
     /// Starts the daemon, which was not there; it may not serve yet.
@@ -115,7 +127,26 @@ impl World {
 
     /// Switches the host's machine on. A person stands in front of it who asks again for what the installer would ask only once.
     pub(crate) fn switch_on(&mut self) {
-        self.switch_on_with(Habits { asks_again_for: PERSON_PATIENCE, ..Habits::default() });
+        self.switch_on_with(Self::patient());
+    }
+
+    /// The habits of such a person.
+    pub(crate) fn patient() -> Habits {
+        Habits { asks_again_for: PERSON_PATIENCE, ..Habits::default() }
+    }
+
+    /// Takes the power from the host's machine.
+    pub(crate) async fn switch_off(&mut self) {
+        self.machines.shutdown().await;
+    }
+
+    /// Waits until the daemon has said something.
+    pub(crate) async fn wait_for_log(&self, words: &str) {
+        let end = Instant::now() + SAID_LIMIT;
+        while !self.operator.daemon_log().contains(words) {
+            assert!(Instant::now() < end, "the daemon does not say `{words}`\n{}", self.tell());
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Switches the host's machine on, with these habits.
@@ -129,7 +160,7 @@ impl World {
             daemon: self.stage.ports,
             network: self.network.clone(),
             root_password: String::new(),
-            ssh_port: self.stage.ssh_port,
+            ssh_port: self.slot.port(7),
             habits,
         };
         let (events, told) = mpsc::channel(64);
