@@ -142,11 +142,13 @@ impl Catalog for FolderCatalog {
             place: answer::place_of(text, name, template_text, values),
             text: text.clone(),
         };
+        let (disks, wiped) = composed.disks.map(|settled| (settled.sentence, settled.disks)).unzip();
         AnswerReview {
             problems: composed.notes.problems().iter().map(place).collect(),
             warnings: composed.notes.warnings().iter().map(place).collect(),
             toml: composed.toml,
-            disks: composed.disks,
+            disks,
+            wiped: wiped.unwrap_or_default(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
     boots,
     client::Client,
     output::{Printer, table},
-    power,
+    power, rebuild,
 };
 
 /// Verbs on hosts.
@@ -40,16 +40,7 @@ pub(super) enum HostVerb {
         host: String,
     },
     /// Reinstall a host. This wipes its disk.
-    Rebuild {
-        /// Its id, name or MAC address
-        host: String,
-        /// The host's name once more, as confirmation
-        #[arg(long, value_name = "HOSTNAME")]
-        confirm: String,
-        /// The image to install; else that of the host, of its server type, the default, or the newest
-        #[arg(long, value_name = "IMAGE")]
-        image: Option<String>,
-    },
+    Rebuild(rebuild::RebuildArguments),
     /// Change what was chosen for a host: `boot.discovery=direct`, `image=null` takes a choice back
     Set {
         /// Its id, name or MAC address
@@ -91,20 +82,7 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
             let host = client.find_host(host).await?;
             printer.print(&host, || show(&host));
         }
-        HostVerb::Rebuild { host, confirm, image } => {
-            let found = client.find_host(host).await?;
-            tell_plan(&client, &found, image.as_deref(), printer).await?;
-            let body = json!({ "confirm": confirm, "image": image });
-            let operation =
-                client.ask(Method::POST, &format!("/api/hosts/{}/rebuild", text(&found, "id")), Some(&body)).await?;
-            printer.print(&operation, || {
-                let next = match text(&found["options"]["power"], "driver") {
-                    "" | "none" => "switch it on and let it boot from the network",
-                    _ => "it is started from the network now",
-                };
-                format!("{} is armed (operation {}); {next}", text(&found, "hostname"), text(&operation, "id"))
-            });
-        }
+        HostVerb::Rebuild(arguments) => return rebuild::run(arguments, &client, printer).await,
         HostVerb::Set { host, choices } => {
             let found = client.find_host(host).await?;
             let body = json!({ "options": patch(choices)? });
@@ -121,25 +99,6 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Says what will be installed, and what speaks against it.
-async fn tell_plan(client: &Client, host: &Value, image: Option<&str>, printer: &Printer) -> anyhow::Result<()> {
-    let query = image.map(|image| format!("?image={image}")).unwrap_or_default();
-    let plan = client.ask(Method::GET, &format!("/api/hosts/{}/rebuild-plan{query}", text(host, "id")), None).await?;
-    let image = &plan["image"];
-    printer.line(&format!(
-        "image {}: {} {}-{}, {}",
-        text(image, "id"),
-        text(image, "product_name"),
-        text(image, "release"),
-        text(image, "iso_release"),
-        text(&plan, "image_reason")
-    ));
-    for warning in plan["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        printer.line(&format!("warning: {warning}"));
-    }
-    Ok(())
 }
 
 /// Makes one merge patch of `path=value` words.

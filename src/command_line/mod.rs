@@ -17,6 +17,7 @@ mod notify;
 mod output;
 mod power;
 mod probes;
+mod rebuild;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -80,6 +80,8 @@ pub struct AnswerReview {
     pub warnings: Vec<AnswerNote>,
     /// The disks that are wiped, as a person reads it; only when they are settled.
     pub disks: Option<String>,
+    /// The same disks, as far as the machine has reported them.
+    pub wiped: Vec<Disk>,
 }
 
 /// What a host was given last.

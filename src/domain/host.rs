@@ -98,3 +98,11 @@ pub struct HistoryEntry {
     /// The sentence for a person.
     pub because: String,
 }
+
+impl HistoryEntry {
+    /// Whether the machine itself spoke to us.
+    pub fn is_from_machine(&self) -> bool {
+        [HostEvent::BootScriptServed, HostEvent::AnswerServed, HostEvent::InstallReported, HostEvent::PhonedHome]
+            .contains(&self.event)
+    }
+}

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     answer_options::AnswerOptions,
     identity::{HostId, ImageId, OperationId, TemplateName},
+    preflight::Overridden,
     server_type::ServerType,
 };
 
@@ -80,6 +81,8 @@ pub struct Rebuild {
     pub sealed: Option<SealedSecrets>,
     /// The address under which the cluster lists the host, when it was a member at the request: it leaves before it is installed.
     pub leaves: Option<Ipv4Addr>,
+    /// The blockers that the operator overrode with the request, and why.
+    pub overridden: Option<Overridden>,
     /// When it was requested. A clock that shows an earlier time has jumped, and a jump disarms.
     pub requested_at: Timestamp,
     /// Until when the installer may be booted; past that the machine boots its disk.

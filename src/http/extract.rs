@@ -70,6 +70,11 @@ impl FormFields {
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
     }
+
+    /// What follows a beginning in the names of fields: the ticked ones of several boxes.
+    pub(super) fn ticked<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter_map(move |(field, _)| field.strip_prefix(beginning))
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for FormFields {

@@ -4,7 +4,10 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{answers, audit, boots, gates, hosts, image_views, images, network, notifications, power, sightings, views},
+    api::{
+        answers, audit, boots, gates, hosts, image_views, images, network, notifications, power, rebuild_views,
+        rebuilds, sightings, views,
+    },
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
 };
@@ -110,7 +113,11 @@ fn schemas() -> Map<String, Value> {
     add::<image_views::ImagesJson>(&mut schemas);
     add::<image_views::ImageJson>(&mut schemas);
     add::<image_views::AdditionJson>(&mut schemas);
-    add::<image_views::RebuildPlanJson>(&mut schemas);
+    add::<rebuild_views::RebuildPlanJson>(&mut schemas);
+    add::<rebuild_views::FindingJson>(&mut schemas);
+    add::<rebuild_views::WipedDiskJson>(&mut schemas);
+    add::<rebuild_views::ClusterOutlookJson>(&mut schemas);
+    add::<rebuild_views::HostGuestJson>(&mut schemas);
     add::<images::NewImageJson>(&mut schemas);
     add::<images::NewUploadJson>(&mut schemas);
     add::<views::CatalogJson>(&mut schemas);
@@ -136,7 +143,7 @@ fn schemas() -> Map<String, Value> {
     add::<answers::AnswerDifferenceJson>(&mut schemas);
     add::<hosts::NewHostJson>(&mut schemas);
     add::<hosts::HostChangeJson>(&mut schemas);
-    add::<hosts::RebuildJson>(&mut schemas);
+    add::<rebuilds::RebuildJson>(&mut schemas);
     add::<hosts::ConfirmationJson>(&mut schemas);
     add::<gates::GateJson>(&mut schemas);
     add::<gates::NewGateJson>(&mut schemas);

@@ -8,6 +8,8 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    domain::preflight::Objection,
+    http::api::rebuild_views::findings,
     operations::{GateRefusal, OperationRefusal, RebuildRefusal},
     ports::{ImageLibraryError, ImageRefusal, IntakeRefusal, LedgerError, PowerError, RegisterError},
     provisioning::{EnrolmentError, PowerRefusal, Refusal},
@@ -135,7 +137,14 @@ impl From<RebuildRefusal> for Problem {
             RebuildRefusal::UnderWay { operation, .. } => {
                 Self::new(StatusCode::CONFLICT, detail).with("operation", operation.as_str().into())
             }
-            RebuildRefusal::Member(_) => Self::new(StatusCode::CONFLICT, detail),
+            RebuildRefusal::Objection { objection, preflight } => {
+                let ids = match objection {
+                    Objection::Reason => return Self::fields(&[("reason", detail)]),
+                    Objection::Blocked(ids) | Objection::Unaccepted(ids) => ids,
+                };
+                let found = json!(findings(&preflight.findings));
+                Self::new(StatusCode::CONFLICT, detail).with("stopped_by", json!(ids)).with("findings", found)
+            }
             RebuildRefusal::NotReady(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             RebuildRefusal::Ledger(error) => error.into(),
             RebuildRefusal::Secrets(_) | RebuildRefusal::Key(_) => Self::internal(detail),

@@ -15,9 +15,12 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use super::{
     BootState, MachineState, OperatorState,
-    api::{answers, audit, boots, catalog, gates, hosts, images, network, notifications, operations, power, sightings},
+    api::{
+        answers, audit, boots, catalog, gates, hosts, images, network, notifications, operations, power, rebuilds,
+        sightings,
+    },
     boot,
-    dashboard::{assets, audit_page, forms, image_page, notifications_page, pages},
+    dashboard::{assets, audit_page, forms, image_page, notifications_page, pages, rebuild_page},
     live_events, machine, metrics, openapi,
     problem::Problem,
     request_counts::{RequestCounts, count},
@@ -184,7 +187,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("change what was chosen for a host (merge patch)"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/hosts/{id}", || delete(hosts::remove)) }
         .says("remove a host that is not being rebuilt"),
-    Row::post("/api/hosts/{id}/rebuild", Body::Json("RebuildRequest"), (202, Body::Json("Operation")), || post(hosts::rebuild))
+    Row::post("/api/hosts/{id}/rebuild", Body::Json("RebuildRequest"), (202, Body::Json("Operation")), || post(rebuilds::rebuild))
         .says("reinstall a host; wipes its disk"),
     Row::post("/api/hosts/{id}/confirm-host-key", Body::Json("HostKeyConfirmation"), (200, Body::Json("Host")), || post(hosts::confirm_host_key))
         .says("confirm the SSH fingerprint that the console shows"),
@@ -211,8 +214,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("try the failed step of a parked operation again"),
     Row::post("/api/operations/{id}/cancel", Body::Nothing, (200, Body::Json("Operation")), || post(operations::cancel))
         .says("end an operation"),
-    Row::get("/api/hosts/{id}/rebuild-plan", Body::Json("RebuildPlan"), || get(images::rebuild_plan)).asking(&["image"])
-        .says("what a rebuild would install and why, and what speaks against it"),
+    Row::get("/api/hosts/{id}/rebuild-plan", Body::Json("RebuildPlan"), || get(rebuilds::plan)).asking(&["image", "member_address"])
+        .says("the pre-flight of a rebuild: what it would wipe and install, what the cluster would look like, and what speaks against it"),
     Row::get("/api/images", Body::Json("Images"), || get(images::list)).says("list the installer images, and those on their way"),
     Row::post("/api/images", Body::Stream, (202, Body::Json("ImageAddition")), || post(images::add)).asking(&["name", "sha256"])
         .says("add an image: from the URL in a NewImage as JSON, else the body is the ISO"),
@@ -251,7 +254,10 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
     Row::form("/sightings/{mac}/forget", &[], || post(forms::forget_sighting)).says("the form that forgets a machine that was seen"),
     Row::get("/hosts/{id}", HTML, || get(pages::host)).says("one host as a page"),
-    Row::form("/hosts/{id}/rebuild", &["confirm", "image"], || post(forms::rebuild)).says("the rebuild form"),
+    Row::get("/hosts/{id}/rebuild", HTML, || get(rebuild_page::show)).asking(&["image", "member_address"])
+        .says("the pre-flight of a rebuild as a page, with the form that starts it"),
+    Row::form("/hosts/{id}/rebuild", &["confirm", "image", "member_address", "accept_warnings", "reason"], || post(rebuild_page::start))
+        .says("the rebuild form; a field `override-ID` for each blocker to go on in spite of"),
     Row::form("/hosts/{id}/power", &["action", "confirm"], || post(forms::power)).says("the power form"),
     Row::form("/hosts/{id}/remove", &["confirm"], || post(forms::remove)).says("the removal form"),
     Row::form("/hosts/{id}/confirm-host-key", &["fingerprint"], || post(forms::confirm_host_key))

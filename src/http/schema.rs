@@ -109,9 +109,11 @@ macro_rules! described {
                 $(
                     let mut property = <$kind as Schema>::usage();
                     property["description"] = [$($field_doc),+].join("").trim().into();
-                    properties.insert(stringify!($field).into(), property);
+                    // A field that is named like a word of Rust's.
+                    let name = stringify!($field).trim_start_matches("r#");
+                    properties.insert(name.into(), property);
                     if <$kind as Schema>::REQUIRED {
-                        required.push(stringify!($field));
+                        required.push(name);
                     }
                 )+
                 serde_json::json!({

@@ -7,22 +7,19 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::{
     OperationDesk, OperationView, World,
-    member::belonging,
     plans::REBUILD_HOST,
     steps::{leave_cluster, power_on},
 };
 use crate::{
     domain::{
         change::OpenedRebuild,
-        cluster_plan::QuorumWithout,
         host::Host,
         host_lifecycle::HostEvent,
         identity::{HostId, Hostname, OperationId},
         image::Image,
-        image_choice::{ImageChoice, NoImage, Wishes, choose_image},
-        image_memory::memory_warning,
         operation::Operation,
         power::PowerDriver,
+        preflight::{Consent, Facts, Objection, Overridden, Preflight},
         rebuild::{Rebuild, RebuildMarks, SealedSecrets},
         server_type::ServerType,
     },
@@ -53,9 +50,14 @@ pub enum RebuildRefusal {
         /// The operation.
         operation: OperationId,
     },
-    /// The host is, or may be, a member of the cluster.
-    #[error("{0}")]
-    Member(String),
+    /// What the pre-flight found stands in the way, or was not agreed to.
+    #[error("{}", objection.sentence(preflight))]
+    Objection {
+        /// What is missing.
+        objection: Objection,
+        /// All that was found.
+        preflight: Box<Preflight>,
+    },
     /// Something that a rebuild needs is missing or wrong.
     #[error("{0}")]
     NotReady(String),
@@ -81,17 +83,24 @@ impl From<KeeperError> for RebuildRefusal {
     }
 }
 
-/// What a rebuild would do, for a person who has not said yes.
-#[derive(Debug)]
-pub struct RebuildPlan {
-    /// The host.
-    pub host: Host,
-    /// What would be installed, and why.
-    pub choice: ImageChoice,
-    /// The disk that would be wiped.
-    pub disk_rule: String,
-    /// What speaks against it, one sentence each.
-    pub warnings: Vec<String>,
+/// What is said with the request for a rebuild.
+#[derive(Debug, Clone, Default)]
+pub struct RebuildWish {
+    /// The host's name once more.
+    pub confirm: Option<String>,
+    /// What would be looked at.
+    pub asked: Asked,
+    /// What was agreed to.
+    pub consent: Consent,
+}
+
+/// What a pre-flight looks at beside the host itself.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The image, if one is asked for.
+    pub image: Option<String>,
+    /// The address under which the cluster lists the host, as the operator states it: for members that we never installed.
+    pub member_address: Option<Ipv4Addr>,
 }
 
 /// Starts rebuilds.
@@ -111,27 +120,67 @@ pub struct RebuildDesk {
 }
 
 impl RebuildDesk {
-    /// Checks, then arms: a fresh key pair and one-time tokens for this rebuild alone.
+    /// Starts a rebuild that no blocker stands against; its warnings are accepted.
     pub async fn request(
         &self,
         host: &HostId,
         confirm: Option<&str>,
         image: Option<&str>,
     ) -> Result<OperationView, RebuildRefusal> {
+        let asked = Asked { image: image.map(str::to_owned), member_address: None };
+        let consent = Consent { accepts_warnings: true, ..Consent::default() };
+        let wish = RebuildWish { confirm: confirm.map(str::to_owned), asked, consent };
+        self.request_with(host, &wish).await
+    }
+
+    /// Looks once more at everything, then arms: a fresh key pair and one-time tokens for this rebuild alone.
+    pub async fn request_with(&self, host: &HostId, wish: &RebuildWish) -> Result<OperationView, RebuildRefusal> {
         let host = self.world.keeper.host(host).await?;
         if !host.state.is_stable() {
             let operation = host.operation.clone().unwrap_or_else(|| OperationId::from_random([0; 8]));
             return Err(RebuildRefusal::UnderWay { hostname: host.hostname, operation });
         }
-        if confirm.map(str::trim) != Some(host.hostname.as_str()) {
+        if wish.confirm.as_deref().map(str::trim) != Some(host.hostname.as_str()) {
             return Err(RebuildRefusal::Confirmation { hostname: host.hostname });
         }
-        let (server_type, image, template_text) = self.check(&host, image).await?;
-        let leaves = self.leaves(&host).await?;
-        let opened = self.open(&host, server_type, image, template_text, leaves)?;
+        // What the operator was shown may have changed since.
+        let preflight = self.look_at(host, &wish.asked).await?;
+        let overridden = match preflight.permits(&wish.consent) {
+            Ok(overridden) => Overridden::new(&overridden, &wish.consent),
+            Err(objection) => return Err(RebuildRefusal::Objection { objection, preflight: Box::new(preflight) }),
+        };
+        let Facts { host, server_type, image, cluster, .. } = preflight.facts;
+        let (Some(server_type), Ok(choice)) = (server_type, image) else {
+            return Err(RebuildRefusal::NotReady("there is no server type, or no image".into()));
+        };
+        let name = host.options.answer.template_of(&server_type);
+        let template = self.catalog.answer_template(name);
+        let template =
+            template.ok_or_else(|| RebuildRefusal::NotReady(format!("there is no answer template `{name}`")))?;
+        let mut opened = self.open(&host, server_type, choice.image, template, cluster.belonging.leaves())?;
+        opened.rebuild.overridden.clone_from(&overridden);
+        self.arm(&host, opened, overridden.as_ref()).await
+    }
+
+    async fn arm(
+        &self,
+        host: &Host,
+        opened: OpenedRebuild,
+        overridden: Option<&Overridden>,
+    ) -> Result<OperationView, RebuildRefusal> {
         let id = opened.operation.id.clone();
-        let details = Move { opens: Some(Box::new(opened)), ..Move::default() };
-        match self.world.keeper.apply(&host, HostEvent::RebuildRequested, details).await {
+        if let Some(overridden) = overridden {
+            tracing::warn!(
+                host.id = host.id.as_str(),
+                operation = id.as_str(),
+                "{}: {}",
+                host.hostname,
+                overridden.sentence()
+            );
+        }
+        let because = overridden.map(Overridden::sentence);
+        let details = Move { because, opens: Some(Box::new(opened)), ..Move::default() };
+        match self.world.keeper.apply(host, HostEvent::RebuildRequested, details).await {
             Err(KeeperError::Ledger(LedgerError::Conflict)) => {
                 return Err(RebuildRefusal::NotReady("the host, or the image, has just changed; look again".into()));
             }
@@ -141,64 +190,6 @@ impl RebuildDesk {
         view.ok_or_else(|| {
             RebuildRefusal::Ledger(LedgerError::Unreadable(format!("operation {id} is not there after it was written")))
         })
-    }
-
-    /// Says what a rebuild would install, and what speaks against it without forbidding it.
-    pub async fn plan(&self, host: &HostId, image: Option<&str>) -> Result<RebuildPlan, RebuildRefusal> {
-        let host = self.world.keeper.host(host).await?;
-        let server_type = self.server_type(&host)?;
-        let choice = self.choose(&host, &server_type, image).await?;
-        let memory = memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref());
-        Ok(RebuildPlan { disk_rule: server_type.disk_rule(), choice, warnings: memory.into_iter().collect(), host })
-    }
-
-    fn server_type(&self, host: &Host) -> Result<ServerType, RebuildRefusal> {
-        self.catalog.server_type(&host.server_type).ok_or_else(|| {
-            RebuildRefusal::NotReady(format!(
-                "the server type `{}` is not in the catalog any more; see /api/catalog",
-                host.server_type
-            ))
-        })
-    }
-
-    async fn choose(
-        &self,
-        host: &Host,
-        server_type: &ServerType,
-        asked: Option<&str>,
-    ) -> Result<ImageChoice, RebuildRefusal> {
-        let wishes = Wishes { asked, host: host.options.image.as_ref(), server_type: server_type.image.as_deref() };
-        choose_image(&self.images.images().await?, wishes).map_err(|missing| match missing {
-            NoImage::Unknown { .. } => RebuildRefusal::UnknownImage(missing.to_string()),
-            NoImage::Unfit(_) | NoImage::NoneYet | NoImage::NoneFit(_) => RebuildRefusal::NotReady(missing.to_string()),
-        })
-    }
-
-    /// The server type, the image that will be installed, and the template's text.
-    async fn check(&self, host: &Host, image: Option<&str>) -> Result<(ServerType, Image, String), RebuildRefusal> {
-        let server_type = self.server_type(host)?;
-        let image = self.choose(host, &server_type, image).await?.image;
-        self.answers
-            .preview(host, &server_type, image.release)
-            .map_err(|error| RebuildRefusal::NotReady(error.to_string()))?;
-        let name = host.options.answer.template_of(&server_type);
-        let template = self.catalog.answer_template(name);
-        let template =
-            template.ok_or_else(|| RebuildRefusal::NotReady(format!("there is no answer template `{name}`")))?;
-        Ok((server_type, image, template))
-    }
-
-    /// The address under which the host must leave its cluster first; refused where it is unclear whether it is a member.
-    async fn leaves(&self, host: &Host) -> Result<Option<Ipv4Addr>, RebuildRefusal> {
-        let found = belonging(&self.world, host, None).await;
-        if let Some(obstacle) = found.belonging.obstacle() {
-            return Err(RebuildRefusal::Member(format!("{}: {obstacle}; nothing was armed", host.hostname)));
-        }
-        let Some(address) = found.belonging.leaves() else { return Ok(None) };
-        match found.votes.as_ref().map(|votes| (votes.without(), votes.sentence())) {
-            Some((QuorumWithout::Lost | QuorumWithout::NoneNow, sentence)) => Err(RebuildRefusal::Member(sentence)),
-            Some((QuorumWithout::Kept | QuorumWithout::KeptByExpectedOne, _)) | None => Ok(Some(address)),
-        }
     }
 
     fn open(
@@ -232,6 +223,7 @@ impl RebuildDesk {
             public_key,
             sealed: Some(sealed),
             leaves,
+            overridden: None,
             requested_at: now,
             armed_until: now + SignedDuration::try_from(self.armed_for).unwrap_or(SignedDuration::from_mins(60)),
             ended_at: None,

@@ -1,8 +1,8 @@
 //! A freshly installed Proxmox VE node that is only a folder: the true command lines of our steps run there in a real shell.
 //!
 //! Absolute paths below `/root`, `/etc`, `/run`, `/var`, `/proc` and `/sys` are led into the folder, and the few programs that would touch the machine
-//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`, `sleep`) are found in its `bin` first. No root is needed, and
-//! nothing outside is touched.
+//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`, `sleep`, `pvesh`, `pvesm`) are found in its `bin` first. No root
+//! is needed, and nothing outside is touched.
 
 use std::{
     collections::BTreeSet,
@@ -39,6 +39,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sshd", include_str!("node/sshd")),
     ("logger", include_str!("node/logger")),
     ("sleep", include_str!("node/sleep")),
+    ("pvesh", include_str!("node/pvesh")),
+    ("pvesm", include_str!("node/pvesm")),
 ];
 /// The folders of a fresh node.
 const FOLDERS: &[&str] = &[

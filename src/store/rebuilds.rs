@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::{
     Store,
-    columns::{execute, first, json, optional_text, text, to_json},
+    columns::{execute, first, json, optional_json, optional_text, text, to_json},
     images::require_image,
     live_feed::tell,
     writer::Write,
@@ -101,8 +101,8 @@ pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Resul
     execute(
         write,
         "INSERT INTO rebuilds (operation, host, server_type, server_type_settings, template, template_text, image, public_key,
-             requested_at, armed_until, ended_at, answer_options, leaves)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             requested_at, armed_until, ended_at, answer_options, leaves, overridden)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             rebuild.operation.as_str(),
             rebuild.host.as_str(),
@@ -117,6 +117,7 @@ pub(super) fn insert_rebuild(write: &Write<'_>, opened: &OpenedRebuild) -> Resul
             rebuild.ended_at.map(|at| at.to_string()),
             to_json(&rebuild.answer)?,
             rebuild.leaves.map(|address| address.to_string()),
+            rebuild.overridden.as_ref().map(to_json).transpose()?,
         ],
     )?;
     write_marks(write, &rebuild.operation, None, &rebuild.marks)?;
@@ -239,6 +240,7 @@ fn read_rebuild(row: &Row<'_>) -> Result<Rebuild, LedgerError> {
             .zip(private_key)
             .map(|(token_secret, private_key)| SealedSecrets { token_secret, private_key }),
         leaves: optional_text(row, "leaves")?,
+        overridden: optional_json(row, "overridden")?,
         requested_at: text(row, "requested_at")?,
         armed_until: text(row, "armed_until")?,
         ended_at: optional_text(row, "ended_at")?,

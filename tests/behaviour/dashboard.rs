@@ -55,6 +55,8 @@ async fn a_host_is_registered_and_rebuilt_with_forms_alone() {
     assert_eq!(registered.status, 303);
     let place = registered.header("location").to_owned();
     let page = house.get(&place).await.text;
+    assert!(page.contains(&format!("href=\"{place}/rebuild\"")), "{page}");
+    let page = house.get(&format!("{place}/rebuild")).await.text;
     for shown in [MAC, "/dev/sda", "Proxmox VE 9.2-1", "never: we have not heard from this MAC address yet"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }

@@ -24,6 +24,7 @@ mod notifications;
 mod offers;
 mod operations;
 mod power;
+mod preflight;
 mod provisioning;
 mod remote_shell;
 mod scripts;

@@ -15,9 +15,10 @@ use rackseed::{
         host_lifecycle::HostState,
         identity::{HostId, OperationId},
         operation::{OperationStatus, StepStatus},
+        preflight::Objection,
         rebuild::RebuildMarks,
     },
-    operations::{Engine, RebuildRefusal, StepKind, plans::PLANS, steps},
+    operations::{Engine, OperationView, RebuildRefusal, StepKind, plans::PLANS, steps},
     ports::{OperationJournal, RebuildLedger},
 };
 
@@ -294,7 +295,7 @@ async fn a_first_member_whose_operation_is_cancelled_still_counts_so_that_no_sec
     world.operations().cancel(&operation).await.unwrap();
     let second = world.register("pve-02", "52:54:00:00:00:02").await;
     let refused = world.rebuild_desk(Some(image())).request(&second.id, Some("pve-02"), None).await;
-    assert!(matches!(refused, Err(RebuildRefusal::Member(_))), "{refused:?}");
+    assert_eq!(blocked_by(refused), ["cluster_unreachable"]);
 }
 
 #[tokio::test]
@@ -310,6 +311,14 @@ async fn a_cancelled_rebuild_fails_the_host_disarms_it_and_erases_its_secrets() 
     assert!(world.operations().cancel(&operation).await.is_err(), "it is over");
 }
 
+/// The blockers that stood in the way.
+fn blocked_by(refused: Result<OperationView, RebuildRefusal>) -> Vec<&'static str> {
+    match refused {
+        Err(RebuildRefusal::Objection { objection: Objection::Blocked(ids), .. }) => ids,
+        other => panic!("not blocked: {other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_armed_when_a_check_fails() {
     let world = RebuildWorld::new();
@@ -318,10 +327,7 @@ async fn nothing_is_armed_when_a_check_fails() {
     assert!(matches!(desk.request(&host.id, None, None).await, Err(RebuildRefusal::Confirmation { .. })));
     assert!(matches!(desk.request(&host.id, Some("pve-02"), None).await, Err(RebuildRefusal::Confirmation { .. })));
     assert!(matches!(desk.request(&host.id, Some("pve-01"), Some("nope")).await, Err(RebuildRefusal::UnknownImage(_))));
-    assert!(matches!(
-        world.rebuild_desk(None).request(&host.id, Some("pve-01"), None).await,
-        Err(RebuildRefusal::NotReady(_))
-    ));
+    assert_eq!(blocked_by(world.rebuild_desk(None).request(&host.id, Some("pve-01"), None).await), ["no_image"]);
     assert_eq!(world.host(&host.id).await.state, HostState::Registered);
     assert!(world.world.keeper.boot_table().armed(host.mac).is_none());
     desk.request(&host.id, Some("pve-01"), None).await.unwrap();

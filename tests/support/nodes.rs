@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) joins_started: u32,
     /// What `pvecm` says in place of succeeding.
     pub(crate) join_failure: Option<String>,
+    /// What it reports of a node that is to be rebuilt, if that is more than that it is a member.
+    pub(crate) report: Option<String>,
     /// The key of the join gate and the checksum of its script, when it is installed.
     pub(crate) gate: (Option<String>, Option<String>),
     /// Whether its SSH server pays no heed to forced commands.
@@ -67,6 +69,7 @@ impl Nodes {
             ended: None,
             joins_started: 0,
             join_failure: None,
+            report: None,
             gate: (None, None),
             runs_anything: false,
             asked_at_gate: Vec::new(),
@@ -226,6 +229,7 @@ fn gate(words: &str, others: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> Output {
     match words.split(' ').next() {
         Some("members") => ok(members(others, node)),
         Some("authorise" | "withdraw") => ok(""),
+        Some("report") => ok(node.report.clone().unwrap_or_else(|| nothing_to_report(others, node))),
         Some("version") => ok(format!("{}  -\n", node.gate.1.as_deref().unwrap_or_default())),
         Some("id") if node.runs_anything => ok("uid=0(root)\n"),
         Some("id") => {
@@ -233,6 +237,17 @@ fn gate(words: &str, others: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> Output {
         }
         _ => panic!("the member does not know this command: {words}"),
     }
+}
+
+/// The report of a cluster whose nodes are nothing but members.
+fn nothing_to_report(nodes: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> String {
+    let listed = nodes.values().filter(|other| other.cluster == node.cluster);
+    let listed = listed.map(|other| format!("| node {{\n|  name: {}\n| }}\n", other.name)).collect::<String>();
+    let files = "ha/resources.cfg ha/groups.cfg ha/rules.cfg ha/manager_status replication.cfg storage.cfg jobs.cfg ceph.conf qemu-server lxc";
+    let absent = files.split(' ').map(|name| format!("== {name}\n-- absent\n")).collect::<String>();
+    format!(
+        "== corosync.conf\n|nodelist {{\n{listed}|}}\n-- ok\n{absent}== resources\n|[]\n-- ok\n== storages\n-- ok\n== end\n"
+    )
 }
 
 fn look(node: &mut Node) -> String {

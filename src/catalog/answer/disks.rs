@@ -19,8 +19,17 @@ use crate::domain::{
 /// On a smaller disk the installer asks a question that nobody answers (`Proxmox/Sys/Block.pm`).
 const SMALLEST_SYSTEM_DISK_BYTES: u64 = 8 << 30;
 
+/// The disks that are wiped.
+#[derive(Debug, Default)]
+pub(in crate::catalog) struct Settled {
+    /// As a person reads it.
+    pub(in crate::catalog) sentence: String,
+    /// As the machine reported them; empty before its first report.
+    pub(in crate::catalog) disks: Vec<Disk>,
+}
+
 /// Puts the disks into the answer and returns them as a person reads it; `None` when they are not settled.
-pub(super) fn merge(table: &mut Table, values: &AnswerValues, notes: &mut Notes) -> Option<String> {
+pub(super) fn merge(table: &mut Table, values: &AnswerValues, notes: &mut Notes) -> Option<Settled> {
     let disks = settle(section(table, "disk-setup", notes)?, values, notes);
     if disks.is_none() {
         // Why they are not settled has been said; that they are not there is no news.
@@ -29,7 +38,7 @@ pub(super) fn merge(table: &mut Table, values: &AnswerValues, notes: &mut Notes)
     disks
 }
 
-fn settle(setup: &mut Table, values: &AnswerValues, notes: &mut Notes) -> Option<String> {
+fn settle(setup: &mut Table, values: &AnswerValues, notes: &mut Notes) -> Option<Settled> {
     let filesystem = filesystem(setup, values, notes)?;
     let request = request(setup, filesystem, values, notes);
     for key in ["disk-list", "filter", "filter-match"] {
@@ -48,9 +57,10 @@ fn settle(setup: &mut Table, values: &AnswerValues, notes: &mut Notes) -> Option
         }
     };
     if selection.disks.is_empty() {
-        return Some(selection.exact.sentence());
+        return Some(Settled { sentence: selection.exact.sentence(), disks: Vec::new() });
     }
-    Some(selection.disks.iter().map(disk_selection::describe).collect::<Vec<_>>().join(", "))
+    let sentence = selection.disks.iter().map(disk_selection::describe).collect::<Vec<_>>().join(", ");
+    Some(Settled { sentence, disks: selection.disks })
 }
 
 /// The host's file system, else the server type's, else the template's, else ext4. `None` when that cannot be told.

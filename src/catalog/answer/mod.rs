@@ -41,8 +41,8 @@ const KEBAB_CASE_SINCE: InstallerRelease = InstallerRelease { major: 8, minor: 4
 pub(super) struct Composed {
     /// The TOML, when no rule is broken.
     pub(super) toml: Option<String>,
-    /// The disks that are wiped.
-    pub(super) disks: Option<String>,
+    /// The disks that are wiped, once they are settled.
+    pub(super) disks: Option<disks::Settled>,
     /// What is to be said.
     pub(super) notes: Notes,
 }

@@ -151,7 +151,7 @@ pub(crate) async fn difference(
 pub(crate) async fn preview(state: &OperatorState, host: &Host) -> Result<AnswerPreviewJson, Problem> {
     let (kind, release) = installed_from(state, host).await?;
     let review = reviewed(state, host, &kind, release).await?;
-    let AnswerReview { toml, problems, warnings, disks } = review;
+    let AnswerReview { toml, problems, warnings, disks, wiped: _ } = review;
     let Some(toml) = toml else {
         let problems = problems.iter().map(ToString::to_string).collect();
         return Err(cannot(CannotRender { what: format!("the answer for {}", host.hostname), problems }));

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::views::{HostJson, OperationJson};
+use super::views::HostJson;
 use crate::{
     domain::identity::HostId,
     http::{
@@ -17,7 +17,6 @@ use crate::{
         problem::Problem,
         schema::described,
     },
-    operations::OperationView,
 };
 
 /// Every host, by name.
@@ -99,33 +98,6 @@ pub(crate) async fn change(
 pub(crate) async fn remove(State(state): State<OperatorState>, HostPath(id): HostPath) -> Result<StatusCode, Problem> {
     state.enrolment.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-described! {
-    /// What is said to rebuild a host.
-    #[derive(Debug, Default, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    pub(crate) struct RebuildJson as "RebuildRequest" {
-        /// The host's name: a rebuild wipes its disk.
-        confirm: Option<String>,
-        /// The image to install; absent: that of the host, of its server type, the default, or the newest.
-        image: Option<String>,
-    }
-}
-
-/// Starts a rebuild.
-pub(crate) async fn rebuild(
-    State(state): State<OperatorState>,
-    HostPath(id): HostPath,
-    JsonBody(asked): JsonBody<Option<RebuildJson>>,
-) -> Result<impl IntoResponse, Problem> {
-    let asked = asked.unwrap_or_default();
-    let view = state.rebuild.request(&id, asked.confirm.as_deref(), asked.image.as_deref()).await?;
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place(&view))], Json(OperationJson::new(&view))))
-}
-
-fn place(view: &OperationView) -> String {
-    format!("/api/operations/{}", view.operation.id)
 }
 
 described! {

@@ -8,7 +8,6 @@ use crate::{
         identity::ImageId, image::Image, image_addition::Addition, image_memory::memory_need, image_use::ImageUse,
     },
     http::{OperatorState, schema::described},
-    operations::RebuildPlan,
     ports::LedgerError,
 };
 
@@ -135,38 +134,5 @@ impl AdditionJson {
             image: addition.image.as_ref().map(ToString::to_string),
             started_at: addition.started_at,
         }
-    }
-}
-
-described! {
-    /// What a rebuild would do.
-    #[derive(Debug, Serialize)]
-    pub(crate) struct RebuildPlanJson as "RebuildPlan" {
-        /// The host.
-        host_id: String,
-        /// What would be installed.
-        image: ImageJson,
-        /// Why this image: `asked`, `host`, `server_type`, `default` or `newest`.
-        image_because: String,
-        /// The same for people.
-        image_reason: String,
-        /// The disk that would be wiped.
-        disk: String,
-        /// What speaks against it, one sentence each.
-        warnings: Vec<String>,
-    }
-}
-
-impl RebuildPlanJson {
-    /// Spells a plan.
-    pub(crate) async fn new(state: &OperatorState, plan: &RebuildPlan) -> Result<Self, LedgerError> {
-        Ok(Self {
-            host_id: plan.host.id.to_string(),
-            image: ImageJson::new(&plan.choice.image, &state.image_uses().await?),
-            image_because: plan.choice.because.to_string(),
-            image_reason: plan.choice.because.sentence().to_owned(),
-            disk: plan.disk_rule.clone(),
-            warnings: plan.warnings.clone(),
-        })
     }
 }

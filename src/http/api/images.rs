@@ -10,12 +10,12 @@ use axum::{
 use futures_util::StreamExt;
 use serde::Deserialize;
 
-use super::image_views::{AdditionJson, ImageJson, ImagesJson, RebuildPlanJson};
+use super::image_views::{AdditionJson, ImageJson, ImagesJson};
 use crate::{
     domain::image_addition::Addition,
     http::{
         OperatorState,
-        extract::{AdditionPath, HostPath, ImagePath, JsonBody, header_text, query_field},
+        extract::{AdditionPath, ImagePath, JsonBody, header_text, query_field},
         problem::Problem,
         schema::described,
     },
@@ -168,14 +168,4 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Problem> {
     state.remove_image(&id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What a rebuild of a host would install, and what speaks against it.
-pub(crate) async fn rebuild_plan(
-    State(state): State<OperatorState>,
-    HostPath(id): HostPath,
-    uri: axum::http::Uri,
-) -> Result<Json<RebuildPlanJson>, Problem> {
-    let plan = state.rebuild.plan(&id, query_field(uri.query(), "image").as_deref()).await?;
-    Ok(Json(RebuildPlanJson::new(&state, &plan).await?))
 }

@@ -12,5 +12,7 @@ pub(super) mod network;
 pub(super) mod notifications;
 pub(super) mod operations;
 pub(super) mod power;
+pub(super) mod rebuild_views;
+pub(super) mod rebuilds;
 pub(super) mod sightings;
 pub(super) mod views;

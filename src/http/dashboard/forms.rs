@@ -74,18 +74,6 @@ pub(in crate::http) async fn forget_sighting(
     Ok(Redirect::to("/").into_response())
 }
 
-/// Starts a rebuild.
-pub(in crate::http) async fn rebuild(
-    State(state): State<OperatorState>,
-    id: Result<HostPath, Problem>,
-    fields: Result<FormFields, Problem>,
-) -> Result<Response, PageProblem> {
-    let (HostPath(id), fields) = (id?, ours(&state, fields)?);
-    let image = Some(fields.get("image")).filter(|image| !image.is_empty());
-    let asked = state.rebuild.request(&id, Some(fields.get("confirm")), image).await;
-    on_host_page(&state, &id, asked.map(|_| ()).map_err(Problem::from)).await
-}
-
 /// Switches a host.
 pub(in crate::http) async fn power(
     State(state): State<OperatorState>,
@@ -171,6 +159,6 @@ async fn on_operation_page(
     }
 }
 
-fn to_host(id: &HostId) -> Response {
+pub(super) fn to_host(id: &HostId) -> Response {
     Redirect::to(&format!("/hosts/{id}")).into_response()
 }

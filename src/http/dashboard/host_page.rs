@@ -14,10 +14,8 @@ use crate::{
     domain::{
         boot_order::{BootOrder, what_to_press},
         host::{HistoryEntry, Host},
-        host_lifecycle::{HostEvent, HostState},
+        host_lifecycle::HostState,
         identity::HostId,
-        image::Image,
-        image_choice::NoImage,
         image_memory::memory_warning,
         operation::{OperationStatus, StepStatus},
         power::PowerDriver,
@@ -44,7 +42,8 @@ struct HostPage {
     answer: String,
     answer_problem: Option<String>,
     may_rebuild: bool,
-    rebuild: RebuildPart,
+    /// That the machine has too little memory for the image.
+    memory: Option<String>,
     fingerprint_to_confirm: Option<String>,
     power: PowerPart,
     mac: String,
@@ -80,17 +79,6 @@ struct HistoryRow {
     tone: &'static str,
     label: &'static str,
     because: String,
-}
-
-/// What the rebuild dialog says before it is too late.
-struct RebuildPart {
-    disk_rule: String,
-    mac: String,
-    last_seen: String,
-    images: Vec<(String, String)>,
-    image: String,
-    /// That the machine has too little memory for the image.
-    warning: Option<String>,
 }
 
 impl OperationPart {
@@ -157,14 +145,14 @@ pub(super) async fn show(
         since: Moment::new(host.state_since, now),
         doing: doing(&host, operation.as_ref()),
         hint: hint(state, &host).await?,
-        facts: facts(state, &host, disks.clone(), now),
+        facts: facts(state, &host, disks, now),
         operation: operation.as_ref().map(|view| OperationPart::new(view, now)),
         earlier: earlier.map(|view| OperationPart::new(view, now)).collect(),
         history: history.iter().map(|entry| HistoryRow::new(entry, now)).collect(),
         answer,
         answer_problem,
         may_rebuild: host.state.is_stable(),
-        rebuild: RebuildPart::new(state, &host, &history, disks, now).await?,
+        memory: memory(state, &host).await?,
         power: PowerPart::new(state, &host).await?,
         mac: host.mac.to_string(),
         boot: BootPart::new(state, &host),
@@ -258,55 +246,8 @@ impl HistoryRow {
     }
 }
 
-impl RebuildPart {
-    async fn new(
-        state: &OperatorState,
-        host: &Host,
-        history: &[HistoryEntry],
-        disks: Option<String>,
-        now: jiff::Timestamp,
-    ) -> Result<Self, PageProblem> {
-        let server_type = state.catalog.server_type(&host.server_type);
-        let chosen = match &server_type {
-            Some(kind) => state.image_for(host, kind).await?,
-            None => Err(NoImage::NoneYet),
-        };
-        let name = |image: &Image| format!("{} ({})", image.title(), image.id);
-        let warning = chosen
-            .as_ref()
-            .ok()
-            .and_then(|choice| memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref()));
-        let images = state.images.images().await?;
-        Ok(Self {
-            disk_rule: disks
-                .or_else(|| server_type.map(|kind| host.options.answer.disk_rule(&kind)))
-                .unwrap_or_else(|| "unknown: its server type is gone".to_owned()),
-            mac: host.mac.to_string(),
-            last_seen: last_seen(host, history, now),
-            image: match &chosen {
-                Ok(choice) => format!("{}: {}", name(&choice.image), choice.because.sentence()),
-                Err(missing) => missing.to_string(),
-            },
-            warning,
-            images: images
-                .iter()
-                .filter(|image| image.unfit_for_rebuild().is_none())
-                .map(|image| (image.id.to_string(), name(image)))
-                .collect(),
-        })
-    }
-}
-
-/// When the machine itself last spoke to us.
-fn last_seen(host: &Host, history: &[HistoryEntry], now: jiff::Timestamp) -> String {
-    let spoke = |event| {
-        [HostEvent::BootScriptServed, HostEvent::AnswerServed, HostEvent::InstallReported, HostEvent::PhonedHome]
-            .contains(&event)
-    };
-    let Some(entry) = history.iter().find(|entry| spoke(entry.event)) else {
-        return "never: we have not heard from this MAC address yet".to_owned();
-    };
-    let moment = Moment::new(entry.at, now);
-    let from = host.address.map(|address| format!(" from {address}")).unwrap_or_default();
-    format!("{} ago{from} ({}): {}", moment.ago, moment.full, entry.because)
+async fn memory(state: &OperatorState, host: &Host) -> Result<Option<String>, PageProblem> {
+    let Some(kind) = state.catalog.server_type(&host.server_type) else { return Ok(None) };
+    let chosen = state.image_for(host, &kind).await?;
+    Ok(chosen.ok().and_then(|choice| memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref())))
 }

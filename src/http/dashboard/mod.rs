@@ -12,6 +12,7 @@ pub(super) mod notifications_page;
 mod operation_page;
 pub(super) mod pages;
 mod power_part;
+pub(super) mod rebuild_page;
 mod shell;
 mod sightings_part;
 mod words;

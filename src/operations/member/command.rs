@@ -64,18 +64,19 @@ impl GateCommand {
         }
     }
 
-    /// How long it may take.
+    /// How long the member may take for it, connecting included.
     pub(in crate::operations) fn limit(&self) -> Duration {
         match self {
             // The gate's own waits: for its turn on the member, the quorum, a writable `/etc/pve`, the lock, and the list.
             Self::Remove { .. } => Duration::from_secs(200),
+            // Several of Proxmox's programs, which are bounded there.
+            Self::Report { .. } => Duration::from_secs(40),
             Self::Members
             | Self::Fingerprint
             | Self::Authorise { .. }
             | Self::Withdraw { .. }
             | Self::Version
-            | Self::Retire { .. }
-            | Self::Report { .. } => SHORT_COMMAND,
+            | Self::Retire { .. } => SHORT_COMMAND,
         }
     }
 

@@ -100,7 +100,7 @@ async fn without_an_image_nothing_is_armed() {
     let house = House::empty().await;
     let id = house.register("pve-01", "52:54:00:00:00:01").await;
     let answer = house.post(&format!("/api/hosts/{id}/rebuild"), &json!({ "confirm": "pve-01" })).await;
-    assert!(answer.problem(422).contains("image add"), "{}", answer.text);
+    assert!(answer.problem(409).contains("image add"), "{}", answer.text);
     assert_eq!(house.state(&id).await, "registered");
 }
 

@@ -8,9 +8,10 @@ use rackseed::{
         identity::{HostId, OperationId},
         image::ImagePart,
         operation::{OperationStatus, StepStatus},
+        preflight::Consent,
         rebuild::TokenPurpose,
     },
-    operations::{Advance, Engine, OperationView, RebuildRefusal, plans::PLANS},
+    operations::{Advance, Engine, OperationView, RebuildWish, plans::PLANS},
     ports::{OperationJournal, RebuildLedger},
     provisioning::{AnswerRequest, ScriptRequest},
 };
@@ -242,7 +243,7 @@ async fn a_rebuild_that_would_cost_the_quorum_is_refused_and_one_that_loses_it_l
     world.nodes.change(THIRD, |node| node.online = false);
     let desk = world.rebuild_desk(Some(image()));
     let refused = desk.request(&host, Some("pve-02"), None).await;
-    let Err(RebuildRefusal::Member(why)) = refused else { panic!("{refused:?}") };
+    let why = refused.unwrap_err().to_string();
     assert!(why.contains("bring pve-03 online first"), "{why}");
     world.nodes.change(THIRD, |node| node.online = true);
     let again = desk.request(&host, Some("pve-02"), None).await.unwrap().operation.id;
@@ -321,11 +322,15 @@ async fn a_host_of_which_it_is_unclear_whether_it_is_a_member_is_not_rebuilt() {
     let second = world.register("pve-02", "52:54:00:00:00:02").await;
     world.nodes.add(SECOND, "pve-02", Some("rackseed"));
     let refused = desk.request(&second.id, Some("pve-02"), None).await;
-    let Err(RebuildRefusal::Member(why)) = refused else { panic!("{refused:?}") };
+    let why = refused.unwrap_err().to_string();
     assert!(why.contains("--member-address 10.0.0.2"), "{why}");
     // The only member of its cluster ends the cluster with it: nobody is left to ask, and a new cluster begins.
     world.nodes.change(SECOND, |node| node.cluster = None);
-    let again = desk.request(&first, Some("pve-01"), None).await.unwrap();
+    let refused = desk.request(&first, Some("pve-01"), None).await;
+    assert!(refused.unwrap_err().to_string().contains("last_member"));
+    let consent = Consent { overrides: vec!["last_member".into()], reason: "made anew".into(), ..Consent::default() };
+    let wish = RebuildWish { confirm: Some("pve-01".into()), consent, ..RebuildWish::default() };
+    let again = desk.request_with(&first, &wish).await.unwrap();
     assert!(again.operation.steps.iter().all(|step| step != "leave_cluster"));
     world.nodes.change(FIRST, |node| node.cluster = None);
     world.run(&world.world, &first, &again.operation.id).await.unwrap();
@@ -333,7 +338,7 @@ async fn a_host_of_which_it_is_unclear_whether_it_is_a_member_is_not_rebuilt() {
     // One that nobody can be asked about.
     world.nodes.change(FIRST, |node| node.online = false);
     let refused = desk.request(&first, Some("pve-01"), None).await;
-    assert!(matches!(refused, Err(RebuildRefusal::Member(_))), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("cluster_unreachable"));
 }
 
 #[tokio::test]

@@ -110,6 +110,7 @@ pub(super) fn rebuild(host: &Host, operation: u64) -> OpenedRebuild {
         public_key: format!("ssh-ed25519 AAAA rackseed-{id}"),
         sealed: Some(sealed),
         leaves: None,
+        overridden: None,
         requested_at: at(1),
         armed_until: at(3601),
         ended_at: None,
