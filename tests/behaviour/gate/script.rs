@@ -152,6 +152,10 @@ fn hostile_words_have_nothing_done() {
         "members\nid",
         "members\r\nid",
         "members\tid",
+        "members\n",
+        "\nmembers",
+        "members\t",
+        "authorise\nssh-rsa\nAAAAB3Nza\n30",
         "members *",
         "members ?",
         "members [a-z]",
@@ -267,12 +271,10 @@ fn a_full_disk_leaves_the_keys_as_they_were() {
         let member = Member::new();
         member.ask_really(shell, &format!("authorise {KEY} 30"));
         let before = member.keys();
-        // What `grep` could not write is lost: here its output goes to a device that is always full.
-        let mktemp = "#!/bin/sh\necho /dev/full\n";
-        fs::write(member.path("only-logger/mktemp"), mktemp).unwrap();
-        fs::set_permissions(member.path("only-logger/mktemp"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(member.path("only-logger/rm"), "#!/bin/sh\n").unwrap();
-        fs::set_permissions(member.path("only-logger/rm"), fs::Permissions::from_mode(0o755)).unwrap();
+        // What `grep` does when it cannot write.
+        let grep = "#!/bin/sh\n[ \"$1\" != -v ] || exit 2\nexec /bin/grep \"$@\"\n";
+        fs::write(member.path("only-logger/grep"), grep).unwrap();
+        fs::set_permissions(member.path("only-logger/grep"), fs::Permissions::from_mode(0o755)).unwrap();
         let output = member.ask_really(shell, &format!("withdraw {KEY}"));
         assert_eq!(output.status.code(), Some(74), "{output:?}");
         assert_eq!(member.keys(), before);
