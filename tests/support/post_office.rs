@@ -258,3 +258,23 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         stream.write_all(answer.as_bytes()).await.ok()?;
     }
 }
+
+/// An HTTPS server with a certificate of its own, which takes everything. Returns its URL, the certificate, and what came.
+pub(crate) async fn secure_office(folder: &Path) -> (String, PathBuf, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, ca_file) = (format!("https://{}/hook", listener.local_addr().unwrap()), folder.join("web-ca.pem"));
+    let (acceptor, letters): (_, Arc<Mutex<Vec<String>>>) = (acceptor(&ca_file), Arc::default());
+    let taken = Arc::clone(&letters);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let (mut stream, mut line) = (BufReader::new(stream), String::new());
+            if stream.read_line(&mut line).await.is_ok() {
+                taken.lock().unwrap().push(line);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (url, ca_file, letters)
+}

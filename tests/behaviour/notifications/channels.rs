@@ -14,7 +14,7 @@ use rackseed::{
 use sha2::Sha256;
 
 use super::{ntfy, place, secret_file, webhook};
-use crate::support::post_office::{PostOffice, Reply};
+use crate::support::post_office::{PostOffice, Reply, secure_office};
 
 pub(super) fn message(hostname: &str, reason: &str) -> Message {
     let moment = Moment {
@@ -129,4 +129,18 @@ async fn a_secret_that_others_may_read_is_not_used() {
     let reason = channel.send(&message("pve-01", "")).await.unwrap_err().reason;
     assert!(reason.contains("chmod 600"), "{reason}");
     assert!(office.letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_nobody_vouches_for_is_told_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, ca_file, letters) = secure_office(folder.path()).await;
+    let reason = webhook(&url).send(&message("pve-01", "")).await.unwrap_err().reason;
+    assert!(reason.contains("certificate"), "{reason}");
+    assert!(letters.lock().unwrap().is_empty());
+    let place = Place { ca_file: Some(ca_file), ..place(&url) };
+    let channel = Channel::Webhook(Webhook { place, signature_key_file: None });
+    let answer = channel.send(&message("pve-01", "")).await.unwrap();
+    assert!(answer.contains("204 No Content"), "{answer}");
+    assert_eq!(letters.lock().unwrap().as_slice(), ["POST /hook HTTP/1.1\r\n"]);
 }
