@@ -59,7 +59,8 @@ fn told(rows: &Value) -> String {
         let who = row["actor"].as_str().unwrap_or(text(row, "via"));
         vec![
             row["number"].to_string(),
-            text(row, "at").to_owned(),
+            // To the second: `2026-09-21T14:13:20`.
+            text(row, "at").chars().take(19).collect(),
             format!("{who} {}", text(row, "peer")),
             text(row, "sentence").to_owned(),
         ]

@@ -61,7 +61,7 @@ impl Place {
             let reason = if error.is_timeout() {
                 format!("no answer within {} s", REQUEST_LIMIT.as_secs())
             } else {
-                chain(&error.without_url())
+                innermost(&error.without_url())
             };
             not_taken(format!("{shown} cannot be asked: {reason}"))
         })?;
@@ -121,6 +121,15 @@ async fn read_beginning(mut response: reqwest::Response) -> String {
     }
     body.truncate(ANSWER_BYTES);
     String::from_utf8_lossy(&body).into_owned()
+}
+
+/// The last cause, which is what a person can act on: `Connection refused`, or what is wrong with a certificate.
+fn innermost(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    one_line(&last.to_string())
 }
 
 /// The error with its causes: reqwest's own text is only "error sending request".

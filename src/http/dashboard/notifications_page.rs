@@ -97,7 +97,9 @@ impl DeliveryRow {
             DeliveryState::GivenUp => ("bad", format!("given up after {} tries: {problem}", delivery.attempts)),
             DeliveryState::Waiting if delivery.attempts == 0 => ("busy", "waits to be sent".to_owned()),
             DeliveryState::Waiting => {
-                ("armed", format!("tried {} times, will be tried again: {problem}", delivery.attempts))
+                let times =
+                    if delivery.attempts == 1 { "once".to_owned() } else { format!("{} times", delivery.attempts) };
+                ("armed", format!("tried {times}, will be tried again: {problem}"))
             }
         };
         Self {
