@@ -87,15 +87,7 @@ impl Daemon {
             tasks::run_watchdog(watchdog, watchdog_stop).await;
             Ok(())
         });
-        let (memory, keeper) = (Arc::clone(&adapters.boot_memory), Arc::clone(&desks.world.keeper));
-        let memory_stop = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = memory_stop.cancelled() => {}
-                () = keep_boot_orders(&memory, &keeper) => {}
-            }
-            Ok(())
-        });
+        remember_boot_orders(&adapters, &desks, &stop, &mut tasks);
         let world = Arc::clone(&desks.world);
         tasks.spawn(async move {
             run_runner(world, doorbell, runner_stop).await;
@@ -107,6 +99,24 @@ impl Daemon {
         announce(operator_address, boot_address, machine_address, &certificate);
         Ok(RunningDaemon { operator_address, boot_address, machine_address, stop, tasks, _watch: watch })
     }
+}
+
+/// Writes down which way machines start, as it is seen.
+fn remember_boot_orders(
+    adapters: &Adapters,
+    desks: &Desks,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) {
+    let (memory, keeper) = (Arc::clone(&adapters.boot_memory), Arc::clone(&desks.world.keeper));
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = keep_boot_orders(&memory, &keeper) => {}
+        }
+        Ok(())
+    });
 }
 
 fn announce(operator: SocketAddr, boot: SocketAddr, machine: SocketAddr, certificate: &OwnCertificate) {
