@@ -14,6 +14,7 @@ mod host;
 mod image;
 mod lan;
 mod notify;
+mod operation;
 mod output;
 mod power;
 mod probes;
@@ -57,6 +58,9 @@ enum Verb {
     /// The join gate on members: how new nodes join without a standing password (asks the running daemon)
     #[command(subcommand)]
     Gate(gate::GateVerb),
+    /// Operations (asks the running daemon)
+    #[command(subcommand)]
+    Operation(operation::OperationVerb),
     /// Answers (asks the running daemon)
     #[command(subcommand)]
     Answer(answer::AnswerVerb),
@@ -110,6 +114,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Image(verb) => image::run(verb, &arguments.config, printer).await,
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,
         Verb::Gate(verb) => gate::run(verb, &arguments.config, printer).await,
+        Verb::Operation(verb) => operation::run(verb, &arguments.config, printer).await,
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Notify(verb) => notify::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,

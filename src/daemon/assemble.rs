@@ -18,7 +18,7 @@ use crate::{
     },
     operations::{GateDesk, OperationDesk, RebuildDesk, run_runner},
     ports::{Catalog, Doorbell},
-    provisioning::{MachineUrls, OwnCertificate, Watchdog, keep_boot_orders},
+    provisioning::{MachineUrls, OwnCertificate, PatienceDesk, Watchdog, keep_boot_orders},
     remote_shell::Ssh,
     settings::Settings,
     tftp::BootFiles,
@@ -61,7 +61,7 @@ impl Daemon {
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
         operator.gates.tell_older().await;
         notifications::start(&adapters, &settings, &stop, &mut tasks).await?;
-        let requests = Arc::clone(&operator.requests);
+        let (requests, operator_patience) = (Arc::clone(&operator.requests), Arc::clone(&operator.patience));
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
         let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
         let boot = BootState { desk: Arc::clone(&desks.boot), offers: Arc::clone(&desks.offers), requests };
@@ -80,7 +80,7 @@ impl Daemon {
             keeper: Arc::clone(&desks.world.keeper),
             hosts: adapters.store.clone(),
             clock: Arc::clone(&adapters.clock),
-            patience: patience(&settings),
+            patience: Arc::clone(&operator_patience),
         };
         let (watchdog_stop, runner_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move {
@@ -168,7 +168,9 @@ fn operator_state(
         operations: Arc::clone(&operations),
         armed_for: Duration::from_secs(60 * u64::from(settings.pxe.armed_minutes)),
     };
+    let patience = PatienceDesk::new(adapters.store.clone(), Arc::clone(&adapters.clock), patience(settings));
     Ok(OperatorState {
+        patience: Arc::new(patience),
         hosts: adapters.store.clone(),
         journal: adapters.store.clone(),
         rebuilds: adapters.store.clone(),

@@ -185,5 +185,6 @@ fn world(
         cluster,
         server_type_map: infrastructure.server_type_map.clone(),
         patience: patience(settings),
+        pauses: Arc::default(),
     })
 }

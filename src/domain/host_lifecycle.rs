@@ -59,6 +59,8 @@ words!(
         Overdue = "overdue",
         /// The operator cancelled the rebuild.
         Cancelled = "cancelled",
+        /// A cancelled rebuild left nothing behind on a machine that had never been installed.
+        RebuildWithdrawn = "rebuild_withdrawn",
     }
 );
 
@@ -109,6 +111,7 @@ pub const TRANSITIONS: &[Transition] = {
         row(S::Failed, E::InstallReported, S::Installed, "the installer reported late"),
         row(S::Failed, E::PhonedHome, S::FirstBoot, "the installed system phoned home late"),
         row(S::Failed, E::JoinStarted, S::Joining, "the operator retried the join"),
+        row(S::Failed, E::RebuildWithdrawn, S::Registered, "the cancelled rebuild touched nothing"),
         row(S::PxeReady, E::OperationFailed, S::Failed, "the rebuild failed before anything was touched"),
         row(S::PxeBooted, E::OperationFailed, S::Failed, "the rebuild failed before anything was touched"),
         row(S::Installing, E::OperationFailed, S::Failed, "the installation failed"),

@@ -48,6 +48,8 @@ super::words::words!(
         Catalog = "catalog",
         /// Something that an operator should look at: a refused token, two machines for one rebuild.
         Warning = "warning",
+        /// A host takes longer than usual and is not given up yet; told once for each state.
+        Overdue = "overdue",
         /// An image came or went.
         Image = "image",
         /// A machine that is not registered was seen for the first time.

@@ -8,6 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{HostId, OperationId};
 
+mod aftermath;
+mod fold;
+#[cfg(test)]
+mod tests;
+
+pub use aftermath::aftermath;
+pub use fold::fold;
+
+/// The version of this program, as operations and journals note it.
+pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
 /// A piece of long work on one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Operation {
@@ -21,6 +32,8 @@ pub struct Operation {
     pub steps: Vec<String>,
     /// When it began.
     pub started_at: Timestamp,
+    /// The version of the program that began it; versions before 0.2 did not note theirs.
+    pub program: Option<String>,
 }
 
 /// One line of a journal.
@@ -34,7 +47,20 @@ pub struct JournalEntry {
     pub event: JournalEvent,
 }
 
-/// What a journal can say. The first seven are about a step, the others about the operation.
+/// What commands on nodes said during one attempt of a step, secrets removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepOutput {
+    /// The step.
+    pub step: String,
+    /// The attempt, counted from 1 over all retries.
+    pub attempt: u32,
+    /// When it was written last.
+    pub at: Timestamp,
+    /// What they said, the end of it.
+    pub text: String,
+}
+
+/// What a journal can say. The first eight are about a step, the others about the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum JournalEvent {
@@ -68,22 +94,40 @@ pub enum JournalEvent {
         /// Why, for a person.
         reason: String,
     },
-    /// A step failed before the point of no return: everything done is undone, last first.
+    /// The operator left the step out: what it does is not done, and the operation goes on.
+    Skipped {
+        /// What that means, for a person.
+        consequence: String,
+    },
+    /// A step failed before the point of no return, or the operator cancelled there: everything done is undone, last first.
     Unwinding {
         /// Why, for a person.
         reason: String,
     },
-    /// A step failed after the point of no return: a person must look, and may retry.
+    /// It cannot go on by itself: a person must look, and may retry, skip or cancel.
     Parked {
         /// Why, for a person.
         reason: String,
     },
     /// The operator asked to try the failed step again.
     Retried,
-    /// Ended from outside: by the operator, or by a newer rebuild.
-    Cancelled {
+    /// The operator asked to end it: the machine is disarmed, and what was done before the point of no return is undone.
+    Cancelling {
         /// Why, for a person.
         reason: String,
+    },
+    /// Ended from outside: by the operator, or by a newer rebuild.
+    Cancelled {
+        /// Why, and what a person must know, in words.
+        reason: String,
+    },
+    /// Something that another version of the program wrote and this one cannot read. Never written.
+    #[serde(skip)]
+    Unknown {
+        /// What it calls it.
+        word: String,
+        /// The version that wrote it, where it is noted.
+        program: Option<String>,
     },
 }
 
@@ -96,7 +140,9 @@ super::words::words!(
         Waiting = "waiting",
         /// Being undone.
         Unwinding = "unwinding",
-        /// Parked after the point of no return, until a person retries or cancels.
+        /// Being ended for the operator.
+        Cancelling = "cancelling",
+        /// Parked, until a person retries, skips or cancels.
         NeedsAttention = "needs_attention",
         /// All steps are done.
         Succeeded = "succeeded",
@@ -125,6 +171,8 @@ super::words::words!(
         Waiting = "waiting",
         /// Done.
         Succeeded = "succeeded",
+        /// Left out by the operator.
+        Skipped = "skipped",
         /// Could not be done.
         Failed = "failed",
         /// Being undone.
@@ -147,15 +195,46 @@ pub struct StepProgress {
     pub reason: Option<String>,
     /// When it was first started, since the last retry: its deadline counts from here.
     pub started_at: Option<Timestamp>,
+    /// When it was started for the very first time.
+    pub first_started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// How many times it was started since the last retry.
     pub attempts: u32,
+    /// How many times it was ever started.
+    pub total_attempts: u32,
+    /// How long its attempts that ended took, all together.
+    pub spent_seconds: i64,
+    /// Whether it was begun and is not undone: unwinding must take back what it may have left.
+    pub is_touched: bool,
     /// Not before this moment is it tried again.
     pub not_before: Option<Timestamp>,
     /// What it left for later steps.
     #[serde(skip)]
     pub output: serde_json::Value,
+}
+
+super::words::words!(
+    /// What a person can do about an operation.
+    Action, "action" {
+        /// Try the failed step again.
+        Retry = "retry",
+        /// Leave the step out.
+        Skip = "skip",
+        /// End the operation.
+        Cancel = "cancel",
+    }
+);
+
+/// One of them, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionOffer {
+    /// What.
+    pub action: Action,
+    /// Whether it is possible now.
+    pub possible: bool,
+    /// What it would mean, or why it is not possible.
+    pub consequence: String,
 }
 
 /// What the engine must do next.
@@ -167,6 +246,12 @@ pub enum NextMove {
     Decide(usize),
     /// Undo the step with this index.
     Undo(usize),
+    /// The journal holds what this program cannot read: park it, whatever comes next would be a guess.
+    Park,
+    /// The operator has cancelled: disarm the machine, then see whether anything can be undone.
+    Stop,
+    /// The operator has cancelled and everything is undone: write the end.
+    EndCancelled,
     /// Nothing: over, or parked.
     Rest,
 }
@@ -182,6 +267,10 @@ pub struct Progress {
     pub ended_at: Option<Timestamp>,
     /// Whether a person has retried it.
     pub was_retried: bool,
+    /// When a person last decided to go on.
+    pub retried_at: Option<Timestamp>,
+    /// What in the journal this program cannot read, for a person.
+    pub not_understood: Option<String>,
     /// Its steps.
     pub steps: Vec<StepProgress>,
     /// What must be done next.
@@ -189,184 +278,48 @@ pub struct Progress {
     pub next: NextMove,
 }
 
+impl StepProgress {
+    /// Whether the operation goes on behind it.
+    pub fn is_done(&self) -> bool {
+        matches!(self.status, StepStatus::Succeeded | StepStatus::Skipped)
+    }
+
+    /// Whether unwinding must undo it.
+    pub fn must_be_undone(&self) -> bool {
+        self.is_touched && !matches!(self.status, StepStatus::Undone | StepStatus::UndoFailed)
+    }
+}
+
+impl Operation {
+    /// Who began it, in words.
+    pub fn writer(&self) -> String {
+        written_by(self.program.as_deref())
+    }
+}
+
+/// A version of the program, in words.
+pub(super) fn written_by(program: Option<&str>) -> String {
+    program.map_or_else(|| "a version that did not note itself".to_owned(), |version| format!("rackseed {version}"))
+}
+
 impl Progress {
     /// The step that is at work, if any.
     pub fn current_step(&self) -> Option<&StepProgress> {
         match self.next {
             NextMove::Do(index) | NextMove::Decide(index) | NextMove::Undo(index) => self.steps.get(index),
-            NextMove::Rest => self.steps.iter().find(|step| step.status == StepStatus::Failed),
+            NextMove::Rest | NextMove::Park | NextMove::Stop | NextMove::EndCancelled => {
+                self.steps.iter().find(|step| step.status == StepStatus::Failed)
+            }
         }
+    }
+
+    /// A step by its name.
+    pub fn step(&self, name: &str) -> Option<&StepProgress> {
+        self.steps.iter().find(|step| step.name == name)
     }
 
     /// What a step left for later ones; null when it has not succeeded.
     pub fn output(&self, step: &str) -> &serde_json::Value {
-        self.steps
-            .iter()
-            .find(|progress| progress.name == step)
-            .map_or(&serde_json::Value::Null, |progress| &progress.output)
-    }
-}
-
-/// A journal that does not fit its operation.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("operation {operation}: the journal names the step `{step}`, which its plan does not have")]
-pub struct UnknownStep {
-    /// The operation.
-    pub operation: OperationId,
-    /// The step's name.
-    pub step: String,
-}
-
-/// Folds a journal to the progress of its operation.
-pub fn fold(operation: &Operation, journal: &[JournalEntry]) -> Result<Progress, UnknownStep> {
-    let mut fold = Fold::new(operation);
-    for entry in journal {
-        if entry.step.is_empty() {
-            fold.operation_entry(entry);
-            continue;
-        }
-        let index = operation
-            .steps
-            .iter()
-            .position(|step| *step == entry.step)
-            .ok_or_else(|| UnknownStep { operation: operation.id.clone(), step: entry.step.clone() })?;
-        fold.step_entry(index, entry);
-    }
-    Ok(fold.finish())
-}
-
-/// The direction in which an operation moves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Forward,
-    Back,
-    Parked,
-    Cancelled,
-}
-
-struct Fold {
-    steps: Vec<StepProgress>,
-    direction: Direction,
-    reason: Option<String>,
-    was_retried: bool,
-    last_at: Option<Timestamp>,
-}
-
-impl Fold {
-    fn new(operation: &Operation) -> Self {
-        let steps = operation.steps.iter().map(|name| StepProgress {
-            name: name.clone(),
-            status: StepStatus::Pending,
-            reason: None,
-            started_at: None,
-            ended_at: None,
-            attempts: 0,
-            not_before: None,
-            output: serde_json::Value::Null,
-        });
-        Self { steps: steps.collect(), direction: Direction::Forward, reason: None, was_retried: false, last_at: None }
-    }
-
-    fn operation_entry(&mut self, entry: &JournalEntry) {
-        self.last_at = Some(entry.at);
-        let (direction, reason) = match &entry.event {
-            JournalEvent::Unwinding { reason } => (Direction::Back, Some(reason.clone())),
-            JournalEvent::Parked { reason } => (Direction::Parked, Some(reason.clone())),
-            JournalEvent::Cancelled { reason } => (Direction::Cancelled, Some(reason.clone())),
-            JournalEvent::Retried => {
-                self.was_retried = true;
-                for step in self.steps.iter_mut().filter(|step| step.status != StepStatus::Succeeded) {
-                    (step.status, step.started_at, step.not_before, step.attempts) =
-                        (StepStatus::Pending, None, None, 0);
-                }
-                (Direction::Forward, None)
-            }
-            JournalEvent::Started
-            | JournalEvent::Succeeded { .. }
-            | JournalEvent::Failed { .. }
-            | JournalEvent::Waiting { .. }
-            | JournalEvent::UndoStarted
-            | JournalEvent::Undone
-            | JournalEvent::UndoFailed { .. } => return,
-        };
-        (self.direction, self.reason) = (direction, reason);
-    }
-
-    fn step_entry(&mut self, index: usize, entry: &JournalEntry) {
-        self.last_at = Some(entry.at);
-        let step = &mut self.steps[index];
-        let (status, reason) = match &entry.event {
-            JournalEvent::Started => {
-                step.started_at.get_or_insert(entry.at);
-                step.attempts += 1;
-                step.not_before = None;
-                (StepStatus::Running, None)
-            }
-            JournalEvent::Succeeded { output } => {
-                step.output = output.clone();
-                (StepStatus::Succeeded, None)
-            }
-            JournalEvent::Failed { reason, retry_at } => {
-                step.not_before = *retry_at;
-                (StepStatus::Failed, Some(reason.clone()))
-            }
-            JournalEvent::Waiting { reason, .. } => (StepStatus::Waiting, Some(reason.clone())),
-            JournalEvent::UndoStarted => (StepStatus::Undoing, None),
-            JournalEvent::Undone => (StepStatus::Undone, None),
-            JournalEvent::UndoFailed { reason } => (StepStatus::UndoFailed, Some(reason.clone())),
-            JournalEvent::Unwinding { .. }
-            | JournalEvent::Parked { .. }
-            | JournalEvent::Retried
-            | JournalEvent::Cancelled { .. } => return,
-        };
-        let ended =
-            matches!(status, StepStatus::Succeeded | StepStatus::Failed | StepStatus::Undone | StepStatus::UndoFailed);
-        step.ended_at = ended.then_some(entry.at);
-        (step.status, step.reason) = (status, reason);
-    }
-
-    fn finish(self) -> Progress {
-        let pending = self.steps.iter().position(|step| step.status != StepStatus::Succeeded);
-        let (status, next) = match (self.direction, pending) {
-            (Direction::Cancelled, _) => (OperationStatus::Cancelled, NextMove::Rest),
-            (Direction::Parked, _) => (OperationStatus::NeedsAttention, NextMove::Rest),
-            (Direction::Forward, None) => (OperationStatus::Succeeded, NextMove::Rest),
-            (Direction::Forward, Some(index)) => match (self.steps[index].status, self.steps[index].not_before) {
-                (StepStatus::Failed, None) => (OperationStatus::Running, NextMove::Decide(index)),
-                (StepStatus::Waiting | StepStatus::Failed, _) => (OperationStatus::Waiting, NextMove::Do(index)),
-                _ => (OperationStatus::Running, NextMove::Do(index)),
-            },
-            (Direction::Back, _) => match self.steps.iter().rposition(StepProgress::must_be_undone) {
-                Some(index) => (OperationStatus::Unwinding, NextMove::Undo(index)),
-                None => (OperationStatus::Failed, NextMove::Rest),
-            },
-        };
-        let step_reason = match next {
-            NextMove::Do(index) => self.steps[index].reason.clone(),
-            NextMove::Decide(_) | NextMove::Undo(_) | NextMove::Rest => None,
-        };
-        let ended_at = if status.is_over() { self.last_at } else { None };
-        Progress {
-            status,
-            reason: self.reason.or(step_reason),
-            ended_at,
-            was_retried: self.was_retried,
-            steps: self.steps,
-            next,
-        }
-    }
-}
-
-impl StepProgress {
-    /// Whether this step may have left something behind that unwinding must take back.
-    fn must_be_undone(&self) -> bool {
-        match self.status {
-            StepStatus::Pending | StepStatus::Undone | StepStatus::UndoFailed => false,
-            StepStatus::Running
-            | StepStatus::Waiting
-            | StepStatus::Succeeded
-            | StepStatus::Failed
-            | StepStatus::Undoing => true,
-        }
+        self.step(step).map_or(&serde_json::Value::Null, |progress| &progress.output)
     }
 }

@@ -116,6 +116,8 @@ pub struct RebuildMarks {
     pub phoned_home_at: Option<Timestamp>,
     /// When the operator confirmed the SSH host key (setting `join.confirm_host_key`).
     pub host_key_confirmed_at: Option<Timestamp>,
+    /// When the machine last reported a failure of its own, and what it said: the last lines of its log.
+    pub reported_failure: Option<(Timestamp, String)>,
     /// Why this rebuild must not go on: two machines claimed it, or no host key could be read.
     pub refused: Option<String>,
 }

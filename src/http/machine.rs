@@ -91,6 +91,18 @@ pub(super) async fn phone_home(
     Ok(HEARD)
 }
 
+/// The machine's own word that something in it failed.
+pub(super) async fn failed(
+    State(state): State<MachineState>,
+    ends: Connection,
+    HostPath(host): HostPath,
+    RawQuery(query): RawQuery,
+    WholeBody(body): WholeBody,
+) -> Result<&'static str, Problem> {
+    state.check_in.failed(&host, &token(query), &String::from_utf8_lossy(&body), ends.peer).await?;
+    Ok(HEARD)
+}
+
 /// What a report is answered.
 const HEARD: &str = "heard\n";
 

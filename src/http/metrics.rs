@@ -63,7 +63,13 @@ pub(super) async fn serve(State(state): State<OperatorState>) -> Result<Response
 /// Whether the database can be read.
 pub(super) async fn health(State(state): State<OperatorState>) -> Response {
     match state.feed.newest_event().await {
-        Ok(_) => "ok\n".into_response(),
+        Ok(_) => match state.operations.world.pauses.all().into_iter().next() {
+            None => "ok\n".into_response(),
+            Some((id, pause)) => {
+                let detail = format!("the operation {id} stands still since {}: {}", pause.since, pause.reason);
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+            }
+        },
         Err(error) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     }
 }

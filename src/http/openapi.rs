@@ -98,6 +98,7 @@ fn content(body: Body) -> Option<Value> {
                 fields.map(|field| ((*field).to_owned(), json!({ "type": "string" }))).collect();
             ("application/x-www-form-urlencoded", json!({ "type": "object", "properties": properties }))
         }
+        Body::Log(_) => ("text/plain", json!({ "type": "string" })),
         Body::Text(media) => (media, json!({ "type": "string" })),
         Body::Stream => ("application/octet-stream", json!({ "type": "string", "format": "binary" })),
     };
@@ -110,6 +111,8 @@ fn schemas() -> Map<String, Value> {
     add::<views::HistoryJson>(&mut schemas);
     add::<views::OperationJson>(&mut schemas);
     add::<views::StepJson>(&mut schemas);
+    add::<views::ActionJson>(&mut schemas);
+    add::<views::OutputJson>(&mut schemas);
     add::<image_views::ImagesJson>(&mut schemas);
     add::<image_views::ImageJson>(&mut schemas);
     add::<image_views::AdditionJson>(&mut schemas);

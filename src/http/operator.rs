@@ -22,7 +22,7 @@ use crate::{
         LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
         Targets,
     },
-    provisioning::{AnswerDesk, BootDiary, Enrolment, PowerDesk, Sightings},
+    provisioning::{AnswerDesk, BootDiary, Enrolment, PatienceDesk, PowerDesk, Sightings},
 };
 
 /// What the operator listener asks.
@@ -48,6 +48,8 @@ pub struct OperatorState {
     pub ssh_keys: Arc<dyn SshKeys>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Tells how long hosts may take.
+    pub patience: Arc<PatienceDesk>,
     /// Registers hosts.
     pub enrolment: Arc<Enrolment>,
     /// Previews answers.

@@ -103,6 +103,8 @@ pub(super) enum Body {
     List(&'static str),
     /// JSON of the Proxmox installer; its limit in bytes.
     Report(usize),
+    /// Lines of a log; its limit in bytes.
+    Log(usize),
     /// Fields of a form, besides its token.
     Form(&'static [&'static str]),
     /// Anything else, by its media type.
@@ -174,6 +176,8 @@ pub(super) const MACHINE: &[Row<MachineState>] = &[
         .asking(TOKEN).says("the script of the first boot"),
     Row::post("/api/hosts/{id}/phone-home", Body::Report(SMALL_BODY), (200, PLAIN), || post(machine::phone_home))
         .asking(TOKEN).says("the installed system's address and hardware id"),
+    Row::post("/api/hosts/{id}/failed", Body::Log(SMALL_BODY), (200, PLAIN), || post(machine::failed))
+        .asking(TOKEN).says("the last lines of a log, from a machine on which something failed"),
     Row::get("/healthz", PLAIN, || get(alive)).says("whether the listener answers"),
 ];
 
@@ -212,6 +216,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/operations/{id}", Body::Json("Operation"), || get(operations::show)).says("one operation with its steps"),
     Row::post("/api/operations/{id}/retry", Body::Nothing, (200, Body::Json("Operation")), || post(operations::retry))
         .says("try the failed step of a parked operation again"),
+    Row::post("/api/operations/{id}/skip", Body::Nothing, (200, Body::Json("Operation")), || post(operations::skip))
+        .says("leave out the step at which an operation stands, where that is safe"),
     Row::post("/api/operations/{id}/cancel", Body::Nothing, (200, Body::Json("Operation")), || post(operations::cancel))
         .says("end an operation"),
     Row::get("/api/hosts/{id}/rebuild-plan", Body::Json("RebuildPlan"), || get(rebuilds::plan)).asking(&["image", "member_address"])
@@ -273,6 +279,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/audit", HTML, || get(audit_page::audit)).asking(&["before", "limit", "host"]).says("who did what, as a page"),
     Row::get("/operations/{id}", HTML, || get(pages::operation)).says("one operation as a page"),
     Row::form("/operations/{id}/retry", &[], || post(forms::retry)).says("the retry form"),
+    Row::form("/operations/{id}/skip", &[], || post(forms::skip)).says("the skip form"),
     Row::form("/operations/{id}/cancel", &[], || post(forms::cancel)).says("the cancel form"),
     Row::get("/assets/{file}", Body::Text("text/css"), || get(assets::serve)).says("style and script of the pages"),
 ];
@@ -287,7 +294,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(rows: &[Row<S>]) -> Route
     rows.iter().fold(Router::new(), |router, row| {
         let limit = match row.takes {
             Body::Stream => return router.route(row.path, (row.handler)().layer(DefaultBodyLimit::disable())),
-            Body::Report(limit) => limit,
+            Body::Report(limit) | Body::Log(limit) => limit,
             Body::Nothing | Body::Json(_) | Body::List(_) | Body::Form(_) | Body::Text(_) => LARGE_BODY,
         };
         router.route(row.path, (row.handler)().layer::<_, Infallible>(DefaultBodyLimit::max(limit)).layer(timeout))

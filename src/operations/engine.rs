@@ -5,21 +5,25 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
+mod attempt;
+mod ending;
+
 use super::{
     World,
-    step::{Outcome, Step, StepContext, StepError, StepKind},
+    known_secrets::masker,
+    step::{Outcome, StepKind},
     steps,
 };
 use crate::{
     domain::{
-        host_lifecycle::{self, HostEvent},
         identity::OperationId,
         live_event::{NewLiveEvent, Topic},
-        operation::{self, JournalEntry, JournalEvent, NextMove, Operation, Progress, StepStatus},
+        operation::{self, JournalEntry, JournalEvent, NextMove, Operation, OperationStatus, Progress, StepStatus},
     },
     ports::LedgerError,
-    provisioning::{KeeperError, Move},
 };
+use attempt::Watches;
+pub(super) use ending::CANCELLED;
 
 /// How soon a waiting step is looked at again when nobody rings. Shorter notices sooner and reads the database more often.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -27,8 +31,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long one call of a step may take before it counts as failed; every await inside has a shorter bound of its own.
-const LONGEST_CALL: Duration = Duration::from_secs(300);
+/// How often a step may panic before a person is asked.
+const MOST_PANICS: u32 = 3;
 
 /// What the runner does next with an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +48,13 @@ pub enum Advance {
 /// Moves operations.
 pub struct Engine {
     world: Arc<World>,
+    watches: Watches,
 }
 
 impl Engine {
     /// Works in this world.
     pub fn new(world: Arc<World>) -> Self {
-        Self { world }
+        Self { world, watches: Watches::default() }
     }
 
     /// Moves an operation by one entry. A journal that somebody else moved in the meantime is simply read again.
@@ -62,27 +67,55 @@ impl Engine {
 
     async fn advance_once(&self, id: &OperationId) -> Result<Advance, LedgerError> {
         let Some((operation, journal)) = self.world.journal.operation(id).await? else { return Ok(Advance::Rest) };
-        let progress =
-            operation::fold(&operation, &journal).map_err(|error| LedgerError::Unreadable(error.to_string()))?;
-        let run = Run {
-            world: &self.world,
-            operation: &operation,
-            progress: &progress,
-            length: journal.len(),
-            now: self.world.clock.now(),
-        };
+        let progress = operation::fold(&operation, &journal);
+        let run = self.look(&operation, &progress, journal.len());
         match progress.next {
             NextMove::Do(index) => run.perform(index).await,
             NextMove::Decide(index) => run.decide(index).await,
-            NextMove::Undo(index) => run.undo(index).await,
+            NextMove::Undo(index) => run.undo(index, progress.status == OperationStatus::Cancelling).await,
+            NextMove::Park => run.park(progress.not_understood.clone().unwrap_or_default()).await,
+            NextMove::Stop => run.stop().await,
+            NextMove::EndCancelled => {
+                run.put_back().await?;
+                run.end_cancelled(CANCELLED, false).await
+            }
             NextMove::Rest => run.rest().await,
         }
+    }
+
+    /// Writes down that a step panicked: it is tried again a few times, then a person is asked.
+    pub async fn note_panic(&self, id: &OperationId, said: &str) -> Result<(), LedgerError> {
+        let Some((operation, journal)) = self.world.journal.operation(id).await? else { return Ok(()) };
+        let progress = operation::fold(&operation, &journal);
+        let run = self.look(&operation, &progress, journal.len());
+        let said = masker(&self.world, run.rebuild().await?.as_ref()).mask(said);
+        let reason = format!("the program failed in this step, which is a fault of ours: {said}");
+        match progress.next {
+            NextMove::Do(index) if progress.steps[index].attempts < MOST_PANICS => {
+                let step = &progress.steps[index];
+                let retry_at = Some(self.world.clock.now() + signed(pause_after(step.attempts)));
+                run.write(&step.name, JournalEvent::Failed { reason, retry_at }).await?;
+            }
+            NextMove::Undo(index) => {
+                run.write(&progress.steps[index].name, JournalEvent::UndoFailed { reason }).await?;
+            }
+            NextMove::Do(_) | NextMove::Decide(_) => {
+                run.give_up(reason).await?;
+            }
+            NextMove::Park | NextMove::Stop | NextMove::EndCancelled | NextMove::Rest => {}
+        }
+        Ok(())
+    }
+
+    fn look<'a>(&'a self, operation: &'a Operation, progress: &'a Progress, length: usize) -> Run<'a> {
+        Run { world: &self.world, watches: &self.watches, operation, progress, length, now: self.world.clock.now() }
     }
 }
 
 /// One look at one operation.
 struct Run<'a> {
     world: &'a World,
+    watches: &'a Watches,
     operation: &'a Operation,
     progress: &'a Progress,
     length: usize,
@@ -92,112 +125,59 @@ struct Run<'a> {
 impl Run<'_> {
     async fn perform(&self, index: usize) -> Result<Advance, LedgerError> {
         let progress = &self.progress.steps[index];
-        if let Some(moment) = progress.not_before.filter(|moment| self.now < *moment) {
+        if let Some(moment) = self.not_before(progress.not_before) {
             return Ok(Advance::NotBefore(moment));
         }
-        let Some(step) = steps::step(&progress.name) else {
-            let reason = format!(
-                "this program does not know the step `{}`; an older or newer one began this operation",
-                progress.name
-            );
-            return self.write(&progress.name, JournalEvent::Failed { reason, retry_at: None }).await;
-        };
+        // A step that comes later and that we lack is found before the disk is touched; after that, as much is done as can be.
+        if let Some(name) = self.unknown_step(index)
+            && (name == progress.name || !self.is_past_the_point().await?)
+        {
+            return self.park(self.lacks(name)).await;
+        }
+        let Some(step) = steps::step(&progress.name) else { return Ok(Advance::Rest) };
         // A step that waits has its intent written already; each look of its own would only lengthen the journal.
         if !matches!(progress.status, StepStatus::Waiting | StepStatus::Running) {
             return self.write(step.name(), JournalEvent::Started).await;
         }
-        let deadline = progress.started_at.unwrap_or(self.now) + signed(step.deadline(self.world));
-        match self.call(step).await {
+        let deadline = step.deadline(self.world);
+        let result = self.call(step).await?;
+        let is_past = self.is_past_deadline(progress, deadline);
+        match result {
             Ok(Outcome::Done(output)) => self.write(step.name(), JournalEvent::Succeeded { output }).await,
-            Ok(Outcome::NotYet(reason)) if self.now >= deadline => {
-                let reason = format!("not within {} min: {reason}", step.deadline(self.world).as_secs() / 60);
+            Ok(Outcome::NotYet(reason)) if is_past => {
+                let reason = format!("not within {} min: {reason}", deadline.as_secs() / 60);
                 self.write(step.name(), JournalEvent::Failed { reason, retry_at: None }).await
             }
             Ok(Outcome::NotYet(reason)) => {
                 if progress.status != StepStatus::Waiting || progress.reason.as_ref() != Some(&reason) {
-                    self.write(step.name(), JournalEvent::Waiting { reason, until: deadline }).await?;
+                    let until = progress.started_at.unwrap_or(self.now) + signed(deadline);
+                    self.write(step.name(), JournalEvent::Waiting { reason, until }).await?;
                 }
                 Ok(Advance::NotBefore(self.now + signed(LOOK_AGAIN)))
             }
             Err(error) => {
-                let again = error.may_pass && step.kind() == StepKind::ForwardOnly && self.now < deadline;
+                let again = error.may_pass && step.kind() == StepKind::ForwardOnly && !is_past;
                 let retry_at = again.then(|| self.world.clock.now() + signed(pause_after(progress.attempts)));
                 self.write(step.name(), JournalEvent::Failed { reason: error.reason, retry_at }).await
             }
         }
     }
 
-    /// A step was given up: unwind before the point of no return, park after it. The host follows first, so that a crash in between only
-    /// decides again.
+    /// The moment to wait for, if there is one. A moment further away than any pause was written before the clock was set back.
+    fn not_before(&self, moment: Option<Timestamp>) -> Option<Timestamp> {
+        moment.filter(|moment| self.now < *moment && *moment <= self.now + signed(LONGEST_PAUSE))
+    }
+
+    /// A step was given up. The machine may have gone on at the very moment at which we gave up: look once more before anything is disarmed.
     async fn decide(&self, index: usize) -> Result<Advance, LedgerError> {
         let failed = &self.progress.steps[index];
-        let reason = failed.reason.clone().unwrap_or_default();
         let step = steps::step(&failed.name);
-        // The machine may have gone on at the very moment at which we gave up: look once more before anything is disarmed.
         if let Some(step) = step.filter(|step| step.kind() != StepKind::ForwardOnly)
-            && let Ok(Outcome::Done(output)) = self.call(step).await
+            && let Ok(Outcome::Done(output)) = self.call(step).await?
         {
             return self.write(step.name(), JournalEvent::Succeeded { output }).await;
         }
-        self.fail_host(&reason).await?;
-        let event = if self.is_past_the_point().await? {
-            JournalEvent::Parked { reason }
-        } else {
-            JournalEvent::Unwinding { reason }
-        };
-        self.write("", event).await
-    }
-
-    async fn is_past_the_point(&self) -> Result<bool, LedgerError> {
-        let context = self.context().await?;
-        for progress in self.progress.steps.iter().filter(|progress| progress.status != StepStatus::Pending) {
-            let is_done = progress.status == StepStatus::Succeeded;
-            let is_past = match (steps::step(&progress.name), &context) {
-                (Some(step), Some(context)) if step.kind() == StepKind::PointOfNoReturn => {
-                    is_done || step.may_have_happened(context).await
-                }
-                (Some(step), _) => is_done && step.kind() == StepKind::PointOfNoReturn,
-                // What an unknown step did cannot be known, so it counts as past.
-                (None, _) => is_done,
-            };
-            if is_past {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn fail_host(&self, reason: &str) -> Result<(), LedgerError> {
-        let host = match self.world.keeper.host(&self.operation.host).await {
-            Ok(host) => host,
-            Err(KeeperError::Ledger(error)) => return Err(error),
-            Err(_) => return Ok(()),
-        };
-        let is_ours = host.operation.as_ref() == Some(&self.operation.id);
-        if !is_ours || host_lifecycle::next(host.state, HostEvent::OperationFailed).is_err() {
-            return Ok(());
-        }
-        match self.world.keeper.apply(&host, HostEvent::OperationFailed, Move::failing(reason)).await {
-            Ok(_) => Ok(()),
-            Err(KeeperError::Ledger(error)) => Err(error),
-            Err(error) => Err(LedgerError::Unreadable(error.to_string())),
-        }
-    }
-
-    async fn undo(&self, index: usize) -> Result<Advance, LedgerError> {
-        let progress = &self.progress.steps[index];
-        if progress.status != StepStatus::Undoing {
-            return self.write(&progress.name, JournalEvent::UndoStarted).await;
-        }
-        let event = match (steps::step(&progress.name), self.context().await?) {
-            (Some(step), Some(context)) => match bounded(step.undo(&context)).await {
-                Ok(()) => JournalEvent::Undone,
-                Err(error) => JournalEvent::UndoFailed { reason: error.reason },
-            },
-            (None, _) => JournalEvent::UndoFailed { reason: "this program does not know the step".into() },
-            (_, None) => JournalEvent::UndoFailed { reason: "the host or its rebuild is gone".into() },
-        };
-        self.write(&progress.name, event).await
+        self.give_up(failed.reason.clone().unwrap_or_default()).await
     }
 
     /// Nothing is left to do. What is over leaves no secret behind, in whatever way it ended.
@@ -206,28 +186,8 @@ impl Run<'_> {
             self.world.rebuilds.end(&self.operation.id, self.now).await?;
             self.world.journal.close(&self.operation.id, self.now).await?;
         }
+        self.watches.forget(&self.operation.id);
         Ok(Advance::Rest)
-    }
-
-    async fn call(&self, step: &dyn Step) -> Result<Outcome, StepError> {
-        let context = self.context().await?.ok_or_else(|| StepError::lasting("the host or its rebuild is gone"))?;
-        if let Some(refused) = &context.rebuild.marks.refused {
-            return Err(StepError::lasting(refused.clone()));
-        }
-        bounded(step.perform(&context)).await
-    }
-
-    async fn context(&self) -> Result<Option<StepContext<'_>>, LedgerError> {
-        let host = self.world.hosts.host(&self.operation.host).await?;
-        let rebuild = self.world.rebuilds.rebuild(&self.operation.id).await?;
-        Ok(host.zip(rebuild).map(|(host, rebuild)| StepContext {
-            world: self.world,
-            operation: self.operation,
-            progress: self.progress,
-            host,
-            rebuild,
-            now: self.now,
-        }))
     }
 
     async fn write(&self, step: &str, event: JournalEvent) -> Result<Advance, LedgerError> {
@@ -245,13 +205,6 @@ impl Run<'_> {
     }
 }
 
-/// Puts a bound on one call of a step.
-async fn bounded<T>(call: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
-    tokio::time::timeout(LONGEST_CALL, call)
-        .await
-        .unwrap_or_else(|_| Err(StepError::passing(format!("no result within {} s", LONGEST_CALL.as_secs()))))
-}
-
 fn pause_after(attempts: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
 }
@@ -261,7 +214,7 @@ fn signed(duration: Duration) -> SignedDuration {
 }
 
 /// What a person watching is told of an entry. Plain words; outputs are not shown.
-fn sentence(step: &str, event: &JournalEvent) -> Option<String> {
+pub(super) fn sentence(step: &str, event: &JournalEvent) -> Option<String> {
     let step = step.replace('_', " ");
     Some(match event {
         JournalEvent::Started | JournalEvent::UndoStarted => return None,
@@ -274,6 +227,9 @@ fn sentence(step: &str, event: &JournalEvent) -> Option<String> {
         JournalEvent::Unwinding { reason } => format!("the operation failed: {reason}"),
         JournalEvent::Parked { reason } => format!("the operation needs attention: {reason}"),
         JournalEvent::Retried => "the operator retries".into(),
+        JournalEvent::Skipped { consequence } => format!("{step}: left out by the operator; {consequence}"),
+        JournalEvent::Cancelling { .. } => "the operator cancels the operation".into(),
         JournalEvent::Cancelled { reason } => format!("the operation was cancelled: {reason}"),
+        JournalEvent::Unknown { .. } => return None,
     })
 }

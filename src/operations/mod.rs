@@ -2,22 +2,27 @@
 //!
 //! Steps are stateless and idempotent: look first, act if needed, look again. A restart and live running are one code path.
 
+mod actions;
 mod cluster_access;
 mod engine;
+mod known_secrets;
 mod member;
 mod operation_desk;
+mod pauses;
 pub mod plans;
 mod preflight;
 mod rebuild_desk;
 mod runner;
 mod step;
 pub mod steps;
+mod transcript;
 mod world;
 
 pub use cluster_access::{ClusterSettings, MemberCredential};
 pub use engine::{Advance, Engine};
 pub use member::{GateDesk, GateRefusal, GateRequest, GateView};
 pub use operation_desk::{OperationDesk, OperationRefusal, OperationView};
+pub use pauses::{Pause, Pauses};
 pub use rebuild_desk::{Asked, RebuildDesk, RebuildRefusal, RebuildWish};
 pub use runner::run_runner;
 pub use step::{Outcome, Step, StepContext, StepError, StepKind};

@@ -1,19 +1,33 @@
 //! What a person may ask about operations: look, retry, cancel, confirm a host key.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::World;
+use super::{
+    Advance, Engine, Pause, World,
+    actions::{self, Done},
+    engine::{CANCELLED, sentence},
+};
 use crate::{
     domain::{
-        host_lifecycle::{self, HostEvent, HostState},
+        host::Host,
+        host_lifecycle::{HostEvent, HostState},
         identity::{HostId, OperationId},
         live_event::{NewLiveEvent, Topic},
-        operation::{self, JournalEntry, JournalEvent, Operation, OperationStatus, Progress, StepStatus},
+        operation::{
+            self, ActionOffer, JournalEntry, JournalEvent, Operation, OperationStatus, Progress, StepOutput, StepStatus,
+        },
         rebuild::RebuildMarks,
     },
     ports::{Doorbell, LedgerError},
     provisioning::{KeeperError, Move},
 };
+
+/// How often an entry for a person is tried while the engine writes at the same moments.
+const TRIES: usize = 10;
+/// How many moves a cancelled operation is helped along before the person is answered; the runner does the rest.
+const MOST_MOVES: usize = 100;
+/// How long the person waits for that.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An operation and how it is doing.
 #[derive(Debug, Clone)]
@@ -22,6 +36,10 @@ pub struct OperationView {
     pub operation: Operation,
     /// How it is doing.
     pub progress: Progress,
+    /// What a person can do about it, and what each would mean.
+    pub actions: Vec<ActionOffer>,
+    /// Why it stands still at the moment, for a reason of ours.
+    pub pause: Option<Pause>,
 }
 
 /// Why a person does not get what they asked for.
@@ -65,10 +83,28 @@ pub struct OperationDesk {
 impl OperationDesk {
     /// Returns an operation.
     pub async fn view(&self, id: &OperationId) -> Result<Option<OperationView>, LedgerError> {
-        let Some((operation, journal)) = self.world.journal.operation(id).await? else { return Ok(None) };
-        let progress =
-            operation::fold(&operation, &journal).map_err(|error| LedgerError::Unreadable(error.to_string()))?;
-        Ok(Some(OperationView { operation, progress }))
+        Ok(self.read(id).await?.map(|(view, _)| view))
+    }
+
+    /// Returns an operation as it is now, with the length of its journal.
+    async fn read(&self, id: &OperationId) -> Result<Option<(OperationView, usize)>, LedgerError> {
+        let world = &self.world;
+        let Some((operation, journal)) = world.journal.operation(id).await? else { return Ok(None) };
+        let progress = operation::fold(&operation, &journal);
+        let (host, done) = if progress.status.is_over() {
+            (None, Done::default())
+        } else {
+            let rebuild = world.rebuilds.rebuild(id).await?;
+            (world.hosts.host(&operation.host).await?, Done::of(rebuild.as_ref()))
+        };
+        let actions = actions::offers(&progress, host.as_ref(), done);
+        let pause = world.pauses.all().remove(id);
+        Ok(Some((OperationView { operation, progress, actions, pause }, journal.len())))
+    }
+
+    /// Returns what the steps of an operation said, by step and attempt.
+    pub async fn outputs(&self, id: &OperationId) -> Result<Vec<StepOutput>, LedgerError> {
+        self.world.journal.outputs(id).await
     }
 
     /// Returns the newest operations of a host, newest first.
@@ -82,46 +118,49 @@ impl OperationDesk {
 
     /// Tries the failed step of a parked operation again.
     pub async fn retry(&self, id: &OperationId) -> Result<OperationView, OperationRefusal> {
-        let view = self.known(id).await?;
-        if view.progress.status != OperationStatus::NeedsAttention {
-            return Err(OperationRefusal::NotPossible(format!(
-                "only an operation that needs attention can be retried; this one is `{}`",
-                view.progress.status
-            )));
-        }
-        let host = self.world.keeper.host(&view.operation.host).await?;
-        let was_reached =
-            view.progress.steps.iter().any(|step| step.name == "reach_node" && step.status == StepStatus::Succeeded);
-        if was_reached && host.state == HostState::Failed && host.operation.as_ref() == Some(id) {
-            self.world.keeper.apply(&host, HostEvent::JoinStarted, Move::default()).await?;
-        }
-        self.append(&view.operation, JournalEvent::Retried, "the operator retries").await?;
+        self.decide(id, |view, host, done| {
+            actions::retry(&view.progress, host, done).map(|_| (String::new(), JournalEvent::Retried))
+        })
+        .await?;
         self.doorbell.ring();
         self.known(id).await
     }
 
-    /// Ends an operation: its host fails, its secrets are erased, its turn is given back. A machine that is being installed is not stopped
-    /// by this, but it will not be joined.
-    pub async fn cancel(&self, id: &OperationId) -> Result<OperationView, OperationRefusal> {
-        let view = self.known(id).await?;
-        if view.progress.status.is_over() {
-            return Err(OperationRefusal::NotPossible(format!("the operation is over: `{}`", view.progress.status)));
-        }
-        let host = self.world.keeper.host(&view.operation.host).await?;
-        let is_ours = host.operation.as_ref() == Some(id);
-        if is_ours && host_lifecycle::next(host.state, HostEvent::Cancelled).is_ok() {
-            let details = Move { ends: Some(id.clone()), ..Move::failing("cancelled by the operator") };
-            self.world.keeper.apply(&host, HostEvent::Cancelled, details).await?;
-        }
-        self.append(
-            &view.operation,
-            JournalEvent::Cancelled { reason: "cancelled by the operator".into() },
-            "the operator cancelled the operation",
-        )
+    /// Leaves the step out at which an operation stands, where a step allows that.
+    pub async fn skip(&self, id: &OperationId) -> Result<OperationView, OperationRefusal> {
+        self.decide(id, |view, host, done| {
+            let (step, consequence) = actions::skip(&view.progress, host, done)?;
+            Ok((step, JournalEvent::Skipped { consequence }))
+        })
         .await?;
-        let now = self.world.clock.now();
-        self.world.rebuilds.end(id, now).await?;
-        self.world.journal.close(id, now).await?;
+        self.doorbell.ring();
+        self.known(id).await
+    }
+
+    /// Ends an operation. The intent is written first, so that a crash in between only goes on with it: the machine is disarmed, what was
+    /// done before the point of no return is undone, secrets are erased, the turn is given back. A machine that is being installed is not
+    /// stopped by this, but it will not be joined.
+    pub async fn cancel(&self, id: &OperationId) -> Result<OperationView, OperationRefusal> {
+        if self.known(id).await?.progress.status != OperationStatus::Cancelling {
+            self.decide(id, |view, _, done| {
+                let event = JournalEvent::Cancelling { reason: CANCELLED.into() };
+                actions::cancel(&view.progress, done).map(|_| (String::new(), event))
+            })
+            .await?;
+        }
+        // Done at once where it can be: the person sees what became of it. The runner does whatever is left, now or after a restart.
+        let engine = Engine::new(Arc::clone(&self.world));
+        let moves = async {
+            for _ in 0..MOST_MOVES {
+                if engine.advance(id).await? != Advance::Again {
+                    break;
+                }
+            }
+            Ok::<(), LedgerError>(())
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(CANCEL_PATIENCE, moves).await {
+            tracing::warn!(operation.id = id.as_str(), %error, "a cancelled operation cannot be ended yet; it is tried again");
+        }
         self.doorbell.ring();
         self.known(id).await
     }
@@ -148,23 +187,46 @@ impl OperationDesk {
         self.view(id).await?.ok_or_else(|| OperationRefusal::Unknown(format!("there is no operation {id}")))
     }
 
-    /// Appends for a person: when the engine writes at the same moment, the entry simply comes after its.
-    async fn append(&self, operation: &Operation, event: JournalEvent, message: &str) -> Result<(), OperationRefusal> {
-        const TRIES: usize = 10;
-        let feed = NewLiveEvent {
-            topic: Topic::Operation,
-            host: Some(operation.host.clone()),
-            operation: Some(operation.id.clone()),
-            message: message.into(),
-        };
+    /// Writes what a person decided, from the operation as it is at the very moment of writing: what the engine wrote in between is looked
+    /// at first. A node that was reached and then given up is brought back to where it was.
+    async fn decide(
+        &self,
+        id: &OperationId,
+        choose: impl Fn(&OperationView, Option<&Host>, Done) -> Result<(String, JournalEvent), String>,
+    ) -> Result<(), OperationRefusal> {
         for _ in 0..TRIES {
-            let length = self.world.journal.operation(&operation.id).await?.map_or(0, |(_, journal)| journal.len());
-            let entry = JournalEntry { at: self.world.clock.now(), step: String::new(), event: event.clone() };
-            match self.world.journal.append(&operation.id, length, &entry, Some(&feed)).await {
+            let (view, length) =
+                self.read(id).await?.ok_or_else(|| OperationRefusal::Unknown(format!("there is no operation {id}")))?;
+            let host = self.world.hosts.host(&view.operation.host).await?;
+            let rebuild = self.world.rebuilds.rebuild(id).await?;
+            let (step, event) = choose(&view, host.as_ref(), Done::of(rebuild.as_ref())).map_err(OperationRefusal::NotPossible)?;
+            if !matches!(event, JournalEvent::Cancelling { .. }) {
+                self.bring_back(&view, host.as_ref()).await?;
+            }
+            let feed = sentence(&step, &event).map(|message| NewLiveEvent {
+                topic: Topic::Operation,
+                host: Some(view.operation.host.clone()),
+                operation: Some(id.clone()),
+                message,
+            });
+            let entry = JournalEntry { at: self.world.clock.now(), step, event };
+            match self.world.journal.append(id, length, &entry, feed.as_ref()).await {
                 Err(LedgerError::Conflict) => {}
                 result => return Ok(result?),
             }
         }
         Err(OperationRefusal::NotPossible("the operation is moving; ask again".into()))
+    }
+
+    async fn bring_back(&self, view: &OperationView, host: Option<&Host>) -> Result<(), OperationRefusal> {
+        let was_reached = view.progress.step("reach_node").is_some_and(|step| step.status == StepStatus::Succeeded);
+        if let Some(host) = host
+            && was_reached
+            && host.state == HostState::Failed
+            && host.operation.as_ref() == Some(&view.operation.id)
+        {
+            self.world.keeper.apply(host, HostEvent::JoinStarted, Move::default()).await?;
+        }
+        Ok(())
     }
 }

@@ -234,8 +234,14 @@ impl RebuildDesk {
         let steps = REBUILD_HOST.steps.iter().filter(|step| has_driver || **step != power_on::NAME);
         let steps = steps.filter(|step| leaves.is_some() || **step != leave_cluster::NAME);
         let steps = steps.map(|step| (*step).to_owned()).collect();
-        let operation =
-            Operation { id, host: host.id.clone(), plan: REBUILD_HOST.name.to_owned(), steps, started_at: now };
+        let operation = Operation {
+            id,
+            host: host.id.clone(),
+            plan: REBUILD_HOST.name.to_owned(),
+            steps,
+            started_at: now,
+            program: None,
+        };
         Ok(OpenedRebuild { operation, rebuild, tokens: RebuildTokens::new(token_secret).hashes() })
     }
 }

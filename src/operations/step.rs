@@ -60,6 +60,11 @@ impl StepError {
         Self { reason: reason.into(), may_pass: true }
     }
 
+    /// Whether the only thing that is wrong is that our own disk is full: no failure of the step at all.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.reason == LedgerError::DiskFull.to_string()
+    }
+
     /// A failure that only a person can mend.
     pub fn lasting(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), may_pass: false }
@@ -68,10 +73,7 @@ impl StepError {
 
 impl From<LedgerError> for StepError {
     fn from(error: LedgerError) -> Self {
-        Self {
-            may_pass: !matches!(error, LedgerError::DiskFull | LedgerError::Unreadable(_)),
-            reason: error.to_string(),
-        }
+        Self { may_pass: !matches!(error, LedgerError::Unreadable(_)), reason: error.to_string() }
     }
 }
 
@@ -146,6 +148,12 @@ pub trait Step: Send + Sync {
     /// For a point of no return that did not succeed: whether its act may have happened all the same, so that nothing may be unwound.
     async fn may_have_happened(&self, _context: &StepContext<'_>) -> bool {
         false
+    }
+
+    /// What it means to leave this step out, in words, where a person may: only where nothing that comes later, and no machine, can be hurt
+    /// by it.
+    fn skip(&self) -> Option<&'static str> {
+        None
     }
 
     /// Takes back what it did; only for reversible steps. Idempotent.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::ClusterSettings;
+use super::{ClusterSettings, Pauses};
 use crate::{
     ports::{
         Clock, GateLedger, HostLedger, Infrastructure, OperationJournal, Power, RebuildLedger, RemoteShell, Secrets,
@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// The outside.
+#[derive(Clone)]
 pub struct World {
     /// Keeps states.
     pub keeper: Arc<HostKeeper>,
@@ -41,4 +42,6 @@ pub struct World {
     pub server_type_map: BTreeMap<String, String>,
     /// How long machines may take.
     pub patience: Patience,
+    /// Operations that stand still for a reason of ours.
+    pub pauses: Arc<Pauses>,
 }

@@ -10,7 +10,7 @@ use crate::domain::{
     hardware::Hardware,
     host::{HistoryEntry, Host, NewHost},
     host_options::HostOptions,
-    identity::{HostId, Hostname, MacAddress},
+    identity::{HostId, Hostname, MacAddress, ServerTypeName},
     live_event::NewLiveEvent,
 };
 
@@ -55,6 +55,16 @@ pub trait HostLedger: Send + Sync {
 
     /// Returns the latest `limit` lines of a host's history, newest first.
     async fn history(&self, id: &HostId, limit: u32) -> Result<Vec<HistoryEntry>, LedgerError>;
+
+    /// Returns the latest lines of the histories of all hosts of a server type, newest first.
+    async fn history_of_type(
+        &self,
+        server_type: &ServerTypeName,
+        limit: u32,
+    ) -> Result<Vec<(HostId, HistoryEntry)>, LedgerError>;
+
+    /// Tells the live feed that a host is overdue in its state, unless that was told before or the host has moved. Returns whether it was told.
+    async fn tell_overdue(&self, host: &Host, feed: &NewLiveEvent, now: Timestamp) -> Result<bool, LedgerError>;
 
     /// Writes a change in one transaction: the host *where its state is still `from`*, history, live feed, spent token, marks,
     /// opened and ended rebuild. [`LedgerError::Conflict`] when the state is another one, or the token does not exist.

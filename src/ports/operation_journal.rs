@@ -7,7 +7,7 @@ use super::LedgerError;
 use crate::domain::{
     identity::{HostId, OperationId},
     live_event::NewLiveEvent,
-    operation::{JournalEntry, Operation},
+    operation::{JournalEntry, Operation, StepOutput},
 };
 
 /// Keeps operations and journals. An operation is opened by the host's change (`HostLedger::record`).
@@ -31,6 +31,13 @@ pub trait OperationJournal: Send + Sync {
         entry: &JournalEntry,
         feed: Option<&NewLiveEvent>,
     ) -> Result<(), LedgerError>;
+
+    /// Keeps what commands said during one attempt of a step, in the place of what was kept of it before. Of a step that was tried very
+    /// often, the oldest attempts are forgotten.
+    async fn keep_output(&self, operation: &OperationId, output: &StepOutput) -> Result<(), LedgerError>;
+
+    /// Returns what the steps of an operation said, by step and attempt.
+    async fn outputs(&self, operation: &OperationId) -> Result<Vec<StepOutput>, LedgerError>;
 
     /// Marks an operation as over: the runner need not look at it again. Gives back its turn.
     async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError>;

@@ -5,6 +5,8 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
+use jiff::SignedDuration;
+
 use super::{
     MachineUrls, OwnCertificate,
     first_boot_script::FirstBootScript,
@@ -19,10 +21,19 @@ use crate::{
         host_lifecycle::{self, HostEvent, HostState},
         identity::HostId,
         installer::{InstallReport, PhoneHomeReport},
+        live_event::{NewLiveEvent, Topic},
+        masking::Masker,
         rebuild::{Rebuild, RebuildMarks, TokenPurpose},
     },
     ports::{BootTrace, Clock, LedgerError, RebuildLedger},
 };
+
+/// How many lines of a log are shown when a machine fails, the last ones.
+const LINES_SHOWN: usize = 12;
+/// How many characters of them.
+const LONGEST_TAIL: usize = 1_500;
+/// For how long the same report is a repeat of the same failure: a call that was not heard is made again within this time.
+const REPEATS_FOR: SignedDuration = SignedDuration::from_mins(2);
 
 /// Hears the machines.
 pub struct CheckIn {
@@ -61,9 +72,15 @@ impl CheckIn {
         let marks = RebuildMarks { first_boot_fetched_at: Some(self.clock.now()), ..RebuildMarks::default() };
         self.keeper.mark(&rebuild.operation, &marks, Some(&hash_token(token)), None).await?;
         self.trace.saw(host.mac, Milestone::FirstBootScriptFetched);
-        let url = self.urls.callback(our, &host.id, "phone-home", &tokens.token(TokenPurpose::PhoneHome));
-        Ok(FirstBootScript { certificate: &self.certificate, phone_home_url: &url, public_key: &rebuild.public_key }
-            .render())
+        let token = tokens.token(TokenPurpose::PhoneHome);
+        let callback = |what| self.urls.callback(our, &host.id, what, &token);
+        let script = FirstBootScript {
+            certificate: &self.certificate,
+            phone_home_url: &callback("phone-home"),
+            failed_url: &callback("failed"),
+            public_key: &rebuild.public_key,
+        };
+        Ok(script.render())
     }
 
     /// Takes the post-installation webhook: the new SSH host keys.
@@ -78,8 +95,12 @@ impl CheckIn {
         if rebuild.marks.answered_at.is_none() {
             return Err(self.before_its_turn(&host, TokenPurpose::Installed, peer).await);
         }
-        if rebuild.ended_at.is_some() || rebuild.marks.installed_at.is_some() {
+        if rebuild.marks.installed_at.is_some() {
             return Ok(());
+        }
+        if rebuild.ended_at.is_some() {
+            let marks = RebuildMarks { installed_at: Some(self.clock.now()), ..RebuildMarks::default() };
+            return self.note_late(&host, &rebuild, &marks, token, "the end of its installation").await;
         }
         self.keeper.learn(&host.id, |hardware| hardware.learn_from_webhook(report)).await;
         self.trace.saw(host.mac, Milestone::Installed);
@@ -112,8 +133,12 @@ impl CheckIn {
         peer: Ipv4Addr,
     ) -> Result<(), Refusal> {
         let (host, rebuild) = self.identify(host, token, TokenPurpose::PhoneHome, peer).await?;
-        if rebuild.ended_at.is_some() || rebuild.marks.phoned_home_at.is_some() {
+        if rebuild.marks.phoned_home_at.is_some() {
             return Ok(());
+        }
+        if rebuild.ended_at.is_some() {
+            let marks = RebuildMarks { phoned_home_at: Some(self.clock.now()), ..RebuildMarks::default() };
+            return self.note_late(&host, &rebuild, &marks, token, "its first boot").await;
         }
         if rebuild.marks.installed_at.is_none() {
             return Err(self.before_its_turn(&host, TokenPurpose::PhoneHome, peer).await);
@@ -127,6 +152,73 @@ impl CheckIn {
             ..HostFacts::default()
         };
         self.report(&host, &rebuild, HostEvent::PhonedHome, facts, marks, token).await
+    }
+
+    /// Takes the machine's own word that something in it failed: the last lines of a log. The operation stops with them at once. What comes
+    /// after the first boot was heard, or once more, changes nothing.
+    pub async fn failed(&self, host: &HostId, token: &str, log: &str, peer: Ipv4Addr) -> Result<(), Refusal> {
+        let purposes = [TokenPurpose::PhoneHome, TokenPurpose::Installed];
+        let (host, rebuild, purpose) = self.identify_any(host, token, &purposes, peer).await?;
+        if rebuild.marks.answered_at.is_none() {
+            return Err(self.before_its_turn(&host, purpose, peer).await);
+        }
+        let (now, said) = (self.clock.now(), self.last_lines(&rebuild, log));
+        let is_repeat = rebuild
+            .marks
+            .reported_failure
+            .as_ref()
+            .is_some_and(|(at, known)| *known == said && now.duration_since(*at).abs() < REPEATS_FOR);
+        let is_too_late = match purpose {
+            TokenPurpose::Installed => rebuild.marks.installed_at.is_some(),
+            TokenPurpose::PhoneHome | TokenPurpose::Boot | TokenPurpose::Answer | TokenPurpose::FirstBootScript => {
+                rebuild.marks.phoned_home_at.is_some()
+            }
+        };
+        if is_repeat || is_too_late {
+            return Ok(());
+        }
+        let late = if rebuild.ended_at.is_some() { " after its rebuild had ended" } else { "" };
+        let feed = NewLiveEvent {
+            topic: Topic::Warning,
+            host: Some(host.id.clone()),
+            operation: Some(rebuild.operation.clone()),
+            message: format!("{} reported a failure{late}: {said}", host.hostname),
+        };
+        let marks = RebuildMarks { reported_failure: Some((now, said)), ..RebuildMarks::default() };
+        self.keeper.mark(&rebuild.operation, &marks, None, Some(&feed)).await?;
+        Ok(())
+    }
+
+    /// The last lines of a log as one sentence, without the secrets that the machine may know.
+    fn last_lines(&self, rebuild: &Rebuild, log: &str) -> String {
+        let tokens = self.keeper.tokens(rebuild).ok().flatten();
+        let secrets = tokens.iter().flat_map(|tokens| TokenPurpose::ALL.iter().map(|purpose| tokens.token(*purpose)));
+        let log = Masker::new(secrets).mask(log);
+        let plain: String = log.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+        let lines: Vec<_> = plain.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let tail = lines[lines.len().saturating_sub(LINES_SHOWN)..].join(" / ");
+        let skipped = tail.chars().count().saturating_sub(LONGEST_TAIL);
+        let tail: String = tail.chars().skip(skipped).collect();
+        if tail.is_empty() { "it said nothing of the cause; look at its console".to_owned() } else { tail }
+    }
+
+    /// Records a report of a rebuild that has ended: it is told, and nothing else changes.
+    async fn note_late(
+        &self,
+        host: &Host,
+        rebuild: &Rebuild,
+        marks: &RebuildMarks,
+        token: &str,
+        what: &str,
+    ) -> Result<(), Refusal> {
+        let feed = NewLiveEvent {
+            topic: Topic::Host,
+            host: Some(host.id.clone()),
+            operation: Some(rebuild.operation.clone()),
+            message: format!("{} reported {what} after its rebuild had ended; nothing follows from it", host.hostname),
+        };
+        self.keeper.mark(&rebuild.operation, marks, Some(&hash_token(token)), Some(&feed)).await?;
+        Ok(())
     }
 
     /// Records a report: with a move of the host where the table has one, else as a mark alone (the operator may have cancelled).
@@ -161,17 +253,29 @@ impl CheckIn {
         purpose: TokenPurpose,
         peer: Ipv4Addr,
     ) -> Result<(Host, Rebuild), Refusal> {
+        let (host, rebuild, _) = self.identify_any(host, token, &[purpose], peer).await?;
+        Ok((host, rebuild))
+    }
+
+    async fn identify_any(
+        &self,
+        host: &HostId,
+        token: &str,
+        purposes: &[TokenPurpose],
+        peer: Ipv4Addr,
+    ) -> Result<(Host, Rebuild, TokenPurpose), Refusal> {
         let record = self.rebuilds.token(&hash_token(token)).await?;
-        let record = record.filter(|record| record.host == *host && record.purpose == purpose);
-        let rebuild = match record {
-            Some(record) => self.rebuilds.rebuild(&record.operation).await?,
+        let record = record.filter(|record| record.host == *host && purposes.contains(&record.purpose));
+        let known = match record {
+            Some(record) => self.rebuilds.rebuild(&record.operation).await?.zip(Some(record.purpose)),
             None => None,
         };
-        let Some(rebuild) = rebuild else {
+        let Some((rebuild, purpose)) = known else {
+            let purpose = purposes.first().copied().unwrap_or(TokenPurpose::PhoneHome);
             self.refusals.tell(Some(host), purpose, peer, "a token that is of no current rebuild of this host").await;
             return Err(Refusal::Forbidden("this token belongs to another host or to an older rebuild; press Rebuild on the host's page to start afresh".into()));
         };
-        Ok((self.keeper.host(host).await?, rebuild))
+        Ok((self.keeper.host(host).await?, rebuild, purpose))
     }
 
     async fn before_its_turn(&self, host: &Host, purpose: TokenPurpose, peer: Ipv4Addr) -> Refusal {

@@ -8,6 +8,8 @@ pub struct FirstBootScript<'a> {
     pub certificate: &'a OwnCertificate,
     /// Where to phone home, with its token.
     pub phone_home_url: &'a str,
+    /// Where to report that the script failed, with its token.
+    pub failed_url: &'a str,
     /// The ephemeral public key, one OpenSSH line.
     pub public_key: &'a str,
 }
@@ -16,6 +18,8 @@ pub struct FirstBootScript<'a> {
 const CALLS: u32 = 8640;
 /// Seconds between two calls.
 const PAUSE_SECONDS: u32 = 10;
+/// How many bytes of its log the script sends when it fails: below the largest body of that call.
+const LONGEST_LOG: u32 = 16_000;
 /// The longest list of disks that is sent, in bytes: well below the largest body of the call and the longest argument of a command.
 const LONGEST_DISKS: u32 = 32_000;
 
@@ -28,6 +32,7 @@ impl FirstBootScript<'_> {
     pub fn render(&self) -> String {
         let (scheme_host, path) = split_url(self.phone_home_url);
         let (host, port) = scheme_host.rsplit_once(':').unwrap_or((scheme_host, "443"));
+        let (_, failed_path) = split_url(self.failed_url);
         let (name, pem, key) = (&self.certificate.name, self.certificate.pem.trim(), self.public_key);
         format!(
             r#"#!/bin/sh
@@ -35,15 +40,29 @@ impl FirstBootScript<'_> {
 set -u
 umask 077
 
-mkdir -p /root/.ssh
-grep -qxF '{key}' /root/.ssh/authorized_keys2 2>/dev/null || printf '%s\n' '{key}' >> /root/.ssh/authorized_keys2
-chmod 600 /root/.ssh/authorized_keys2
-
-certificate=$(mktemp)
-trap 'rm -f "$certificate"' EXIT
+certificate=$(mktemp) && log=$(mktemp) || exit 1
 cat > "$certificate" <<'CERTIFICATE'
 {pem}
 CERTIFICATE
+
+# Whatever goes wrong below is told, with its last words: nobody has to wait for somebody's patience to end.
+exec 3>&2 2>> "$log"
+tell_failure() {{
+    status=$?
+    cat "$log" >&3
+    [ "$status" -eq 0 ] || tail -c {LONGEST_LOG} "$log" | curl --silent --max-time 20 --output /dev/null \
+        --cacert "$certificate" --connect-to '{name}:{port}:{host}:{port}' \
+        --header 'Content-Type: text/plain' --data-binary @- 'https://{name}:{port}{failed_path}'
+    rm -f "$certificate" "$log"
+}}
+trap tell_failure EXIT
+fail() {{ echo "first boot: $*" >&2; exit 1; }}
+
+mkdir -p /root/.ssh || fail 'cannot make /root/.ssh'
+grep -qxF '{key}' /root/.ssh/authorized_keys2 2>/dev/null || printf '%s\n' '{key}' >> /root/.ssh/authorized_keys2 ||
+    fail 'cannot write /root/.ssh/authorized_keys2; is the root file system read-only?'
+chmod 600 /root/.ssh/authorized_keys2 || fail 'cannot set the mode of /root/.ssh/authorized_keys2'
+command -v curl > /dev/null && command -v ip > /dev/null || fail 'curl or ip is missing'
 
 # What the installer does not tell: the memory, and the true sizes of the disks.
 memory=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo 2>/dev/null)
@@ -68,8 +87,7 @@ while [ "$calls" -lt {CALLS} ]; do
     fi
     sleep {PAUSE_SECONDS}
 done
-echo "the provisioning server was not reached; this runs again at the next boot" >&2
-exit 1
+fail 'the provisioning server was not reached, or refused every call; this runs again at the next boot'
 "#
         )
     }
@@ -95,6 +113,7 @@ mod tests {
         let script = FirstBootScript {
             certificate: &certificate,
             phone_home_url: "https://10.0.0.2:8443/api/hosts/a/phone-home?t=T",
+            failed_url: "https://10.0.0.2:8443/api/hosts/a/failed?t=T",
             public_key: "ssh-ed25519 AAAA x",
         }
         .render();
@@ -104,6 +123,7 @@ mod tests {
         for part in [
             "--connect-to 'rackseed.internal:8443:10.0.0.2:8443'",
             "'https://rackseed.internal:8443/api/hosts/a/phone-home?t=T'",
+            "'https://rackseed.internal:8443/api/hosts/a/failed?t=T'",
             "ssh-ed25519 AAAA x",
             "ip -4 route get 10.0.0.2",
         ] {

@@ -2,9 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::host_keeper::{HostKeeper, KeeperError, Move};
+use super::{
+    host_keeper::{HostKeeper, KeeperError, Move},
+    patience_desk::{HostPatience, PatienceDesk},
+};
 use crate::{
-    domain::{host::Host, host_lifecycle::HostState},
+    domain::{
+        host::Host,
+        host_lifecycle::HostState,
+        live_event::{NewLiveEvent, Topic},
+    },
     ports::{Clock, HostLedger, LedgerError},
 };
 
@@ -29,16 +36,19 @@ pub struct Watchdog {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// How long is too long.
-    pub patience: Patience,
+    pub patience: Arc<PatienceDesk>,
 }
 
 impl Watchdog {
-    /// Looks at every host once.
+    /// Looks at every host once. A host that takes long is told of, once for each state; one that takes too long is given up.
     pub async fn look(&self) -> Result<(), LedgerError> {
         for host in self.hosts.hosts().await? {
-            if let Some(reason) = self.overdue(&host)
+            let Some(look) = self.patience.look(&host).await? else { continue };
+            if look.is_given_up
                 && let Some((_, event)) = host.state.facts().patience
             {
+                let minutes = look.expectation.limit.as_secs() / 60;
+                let reason = format!("{} for more than {minutes} min; {}", host.state.label(), advice(host.state));
                 match self.keeper.apply(&host, event, Move::failing(reason)).await {
                     // It moved while we looked: not overdue any more.
                     Ok(_) | Err(KeeperError::Ledger(LedgerError::Conflict)) => {}
@@ -46,18 +56,25 @@ impl Watchdog {
                         tracing::error!(host.id = host.id.as_str(), %error, "cannot raise that the host is overdue")
                     }
                 }
+            } else if look.is_overdue {
+                self.tell_overdue(&host, &look).await?;
             }
         }
         Ok(())
     }
 
-    fn overdue(&self, host: &Host) -> Option<String> {
-        let patience = self.patience.of(host.state)?;
-        let stayed = self.clock.now().duration_since(host.state_since);
-        let is_over = !stayed.is_negative() && stayed.unsigned_abs() > patience;
-        is_over.then(|| {
-            format!("{} for more than {} min; {}", host.state.label(), patience.as_secs() / 60, advice(host.state))
-        })
+    async fn tell_overdue(&self, host: &Host, look: &HostPatience) -> Result<(), LedgerError> {
+        let message = format!("{}: {}; {}", host.hostname, look.sentence, advice(host.state));
+        let feed = NewLiveEvent {
+            topic: Topic::Overdue,
+            host: Some(host.id.clone()),
+            operation: host.operation.clone(),
+            message,
+        };
+        if self.hosts.tell_overdue(host, &feed, self.clock.now()).await? {
+            tracing::warn!(host.id = host.id.as_str(), "{}", feed.message);
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     columns::{all, execute, first, json, optional_json, optional_text, text, to_json},
     images::require_image,
     live_feed::tell,
+    notifications::note,
     writer::Write,
 };
 use crate::{
@@ -20,8 +21,9 @@ use crate::{
         host::{HistoryEntry, Host, NewHost},
         host_lifecycle::HostState,
         host_options::HostOptions,
-        identity::{HostId, MacAddress},
+        identity::{HostId, MacAddress, ServerTypeName},
         live_event::NewLiveEvent,
+        notification::MomentKind,
     },
     ports::{HostLedger, LedgerError, RegisterError},
 };
@@ -65,15 +67,41 @@ impl HostLedger for Store {
         let id = id.clone();
         self.read(move |connection| {
             let sql = "SELECT * FROM history WHERE host = ?1 ORDER BY number DESC LIMIT ?2";
-            all(connection, sql, params![id.as_str(), limit], |row| {
-                Ok(HistoryEntry {
-                    at: text(row, "at")?,
-                    event: text(row, "event")?,
-                    from: text(row, "from_state")?,
-                    to: text(row, "to_state")?,
-                    because: row.get("because")?,
-                })
+            all(connection, sql, params![id.as_str(), limit], read_history)
+        })
+        .await
+    }
+
+    async fn history_of_type(
+        &self,
+        server_type: &ServerTypeName,
+        limit: u32,
+    ) -> Result<Vec<(HostId, HistoryEntry)>, LedgerError> {
+        let server_type = server_type.clone();
+        self.read(move |connection| {
+            let sql = "SELECT history.* FROM history JOIN hosts ON hosts.id = history.host
+                       WHERE hosts.server_type = ?1 ORDER BY history.number DESC LIMIT ?2";
+            all(connection, sql, params![server_type.as_str(), limit], |row| {
+                Ok((text(row, "host")?, read_history(row)?))
             })
+        })
+        .await
+    }
+
+    async fn tell_overdue(&self, host: &Host, feed: &NewLiveEvent, now: Timestamp) -> Result<bool, LedgerError> {
+        let (host, feed) = (host.clone(), feed.clone());
+        self.write(move |write| {
+            let news = execute(
+                write,
+                "UPDATE hosts SET overdue_told = ?3
+                 WHERE id = ?1 AND state = ?2 AND state_since = ?3 AND overdue_told IS NOT ?3",
+                params![host.id.as_str(), host.state.word(), host.state_since.to_string()],
+            )?;
+            if news == 1 {
+                tell(write, &feed, now)?;
+                note(write, MomentKind::Overdue, &host.id, host.operation.as_ref(), &feed.message, now)?;
+            }
+            Ok(news == 1)
         })
         .await
     }
@@ -184,6 +212,16 @@ fn find_host(connection: &Connection, id: &HostId) -> Result<Option<Host>, Ledge
 /// Reads a host that this very transaction has written.
 fn known_host(write: &Write<'_>, id: &HostId) -> Result<Host, LedgerError> {
     find_host(write, id)?.ok_or(LedgerError::Conflict)
+}
+
+fn read_history(row: &Row<'_>) -> Result<HistoryEntry, LedgerError> {
+    Ok(HistoryEntry {
+        at: text(row, "at")?,
+        event: text(row, "event")?,
+        from: text(row, "from_state")?,
+        to: text(row, "to_state")?,
+        because: row.get("because")?,
+    })
 }
 
 fn read_host(row: &Row<'_>) -> Result<Host, LedgerError> {

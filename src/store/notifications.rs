@@ -157,6 +157,8 @@ pub(super) fn note_change(write: &Write<'_>, change: &Change) -> Result<(), Ledg
 pub(super) fn note_entry(write: &Write<'_>, operation: &OperationId, entry: &JournalEntry) -> Result<(), LedgerError> {
     let (kind, reason) = match &entry.event {
         JournalEvent::Parked { reason } => (MomentKind::NeedsAttention, reason),
+        // Who cancelled it knows.
+        JournalEvent::Unwinding { .. } if is_cancelling(write, operation)? => return Ok(()),
         JournalEvent::Unwinding { reason } => (MomentKind::Failed, reason),
         JournalEvent::Started
         | JournalEvent::Succeeded { .. }
@@ -165,7 +167,10 @@ pub(super) fn note_entry(write: &Write<'_>, operation: &OperationId, entry: &Jou
         | JournalEvent::UndoStarted
         | JournalEvent::Undone
         | JournalEvent::UndoFailed { .. }
+        | JournalEvent::Skipped { .. }
         | JournalEvent::Retried
+        | JournalEvent::Cancelling { .. }
+        | JournalEvent::Unknown { .. }
         | JournalEvent::Cancelled { .. } => return Ok(()),
     };
     let host = first(write, "SELECT host FROM operations WHERE id = ?1", [operation.as_str()], |row| {
@@ -174,6 +179,11 @@ pub(super) fn note_entry(write: &Write<'_>, operation: &OperationId, entry: &Jou
     let Some(host) = host else { return Ok(()) };
     let kind = if is_refused(write, operation, reason)? { MomentKind::Refused } else { kind };
     note(write, kind, &host, Some(operation), reason, entry.at)
+}
+
+fn is_cancelling(connection: &Connection, operation: &OperationId) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM journal WHERE operation = ?1 AND event LIKE '{\"event\":\"cancelling\"%'";
+    Ok(first(connection, sql, [operation.as_str()], |_| Ok(()))?.is_some())
 }
 
 /// Whether this is why the rebuild may not go on.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{
     Store,
-    columns::{all, execute, first, json, text, to_json},
+    columns::{all, execute, first, json, number, text, to_json},
     live_feed::tell,
     notifications::note_entry,
     rebuilds::erase_secrets,
@@ -16,10 +16,15 @@ use crate::{
     domain::{
         identity::{HostId, OperationId},
         live_event::{NewLiveEvent, Topic},
-        operation::{JournalEntry, JournalEvent, Operation, fold},
+        operation::{JournalEntry, JournalEvent, Operation, PROGRAM, StepOutput, fold},
     },
     ports::{LedgerError, OperationJournal},
 };
+
+/// How many bytes of output of one step are kept, over all its attempts. More tells a longer story; fewer keeps the database small.
+const MOST_OUTPUT: i64 = 64 << 10;
+/// How long the name of an event that we do not know may be told, in characters.
+const LONGEST_WORD: usize = 40;
 
 #[async_trait]
 impl OperationJournal for Store {
@@ -60,6 +65,27 @@ impl OperationJournal for Store {
         .await
     }
 
+    async fn keep_output(&self, operation: &OperationId, output: &StepOutput) -> Result<(), LedgerError> {
+        let (operation, output) = (operation.clone(), output.clone());
+        self.write(move |write| keep_output(write, &operation, &output)).await
+    }
+
+    async fn outputs(&self, operation: &OperationId) -> Result<Vec<StepOutput>, LedgerError> {
+        let operation = operation.clone();
+        self.read(move |connection| {
+            let sql = "SELECT * FROM step_outputs WHERE operation = ?1 ORDER BY step, attempt";
+            all(connection, sql, [operation.as_str()], |row| {
+                Ok(StepOutput {
+                    step: row.get("step")?,
+                    attempt: number(row, "attempt")?,
+                    at: text(row, "at")?,
+                    text: row.get("text")?,
+                })
+            })
+        })
+        .await
+    }
+
     async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {
         let operation = operation.clone();
         self.write(move |write| close_operation(write, &operation, now)).await
@@ -91,13 +117,14 @@ impl OperationJournal for Store {
 pub(super) fn insert_operation(write: &Write<'_>, operation: &Operation) -> Result<(), LedgerError> {
     execute(
         write,
-        "INSERT INTO operations (id, host, plan, steps, started_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO operations (id, host, plan, steps, started_at, program) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             operation.id.as_str(),
             operation.host.as_str(),
             operation.plan,
             to_json(&operation.steps)?,
             operation.started_at.to_string(),
+            PROGRAM,
         ],
     )?;
     Ok(())
@@ -125,7 +152,7 @@ pub(super) fn end_operations(
     let mut cancelled = 0;
     for id in all(write, open, [host.as_str()], |row| text::<OperationId>(row, "id"))? {
         let Some((operation, journal)) = find_operation(write, &id)? else { continue };
-        let is_over = fold(&operation, &journal).is_ok_and(|progress| progress.status.is_over());
+        let is_over = fold(&operation, &journal).status.is_over();
         if !is_over {
             cancelled += 1;
             let reason = reason.to_owned();
@@ -154,8 +181,8 @@ fn append_entry(
     }
     execute(
         write,
-        "INSERT INTO journal (operation, position, at, step, event) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![operation.as_str(), expected, entry.at.to_string(), entry.step, to_json(&entry.event)?],
+        "INSERT INTO journal (operation, position, at, step, event, program) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![operation.as_str(), expected, entry.at.to_string(), entry.step, to_json(&entry.event)?, PROGRAM],
     )?;
     note_entry(write, operation, entry)
 }
@@ -182,7 +209,7 @@ fn find_operation(
     let Some(operation) = operation else { return Ok(None) };
     let sql = "SELECT * FROM journal WHERE operation = ?1 ORDER BY position";
     let journal = all(connection, sql, [id.as_str()], |row| {
-        Ok(JournalEntry { at: text(row, "at")?, step: row.get("step")?, event: json(row, "event")? })
+        Ok(JournalEntry { at: text(row, "at")?, step: row.get("step")?, event: read_event(row)? })
     })?;
     Ok(Some((operation, journal)))
 }
@@ -194,5 +221,36 @@ fn read_operation(row: &Row<'_>) -> Result<Operation, LedgerError> {
         plan: row.get("plan")?,
         steps: json(row, "steps")?,
         started_at: text(row, "started_at")?,
+        program: row.get("program")?,
     })
+}
+
+/// Reads an event. What another version of the program wrote is no reason to lose the rest of the journal.
+fn read_event(row: &Row<'_>) -> Result<JournalEvent, LedgerError> {
+    if let Ok(event) = json::<JournalEvent>(row, "event") {
+        return Ok(event);
+    }
+    let fields = json::<serde_json::Value>(row, "event").unwrap_or_default();
+    let word = fields["event"].as_str().unwrap_or("something that is no JSON");
+    Ok(JournalEvent::Unknown { word: word.chars().take(LONGEST_WORD).collect(), program: row.get("program")? })
+}
+
+/// Writes the output of an attempt over what is kept of it, and forgets the oldest attempts of a step that said too much.
+fn keep_output(write: &Write<'_>, operation: &OperationId, output: &StepOutput) -> Result<(), LedgerError> {
+    execute(
+        write,
+        "INSERT INTO step_outputs (operation, step, attempt, at, text) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (operation, step, attempt) DO UPDATE SET at = excluded.at, text = excluded.text",
+        params![operation.as_str(), output.step, output.attempt, output.at.to_string(), output.text],
+    )?;
+    execute(
+        write,
+        "DELETE FROM step_outputs WHERE operation = ?1 AND step = ?2 AND attempt <= (
+             SELECT max(attempt) FROM (
+                 SELECT attempt, sum(length(CAST(text AS BLOB))) OVER (ORDER BY attempt DESC) AS bytes
+                 FROM step_outputs WHERE operation = ?1 AND step = ?2
+             ) WHERE bytes > ?3 AND attempt < ?4)",
+        params![operation.as_str(), output.step, MOST_OUTPUT, output.attempt],
+    )?;
+    Ok(())
 }

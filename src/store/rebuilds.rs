@@ -169,7 +169,9 @@ pub(super) fn write_marks(
              installed_at = coalesce(installed_at, :installed_at),
              phoned_home_at = coalesce(phoned_home_at, :phoned_home_at),
              host_key_confirmed_at = coalesce(host_key_confirmed_at, :host_key_confirmed_at),
-             refused = coalesce(refused, :refused)
+             refused = coalesce(refused, :refused),
+             failure_reported_at = coalesce(:failure_reported_at, failure_reported_at),
+             reported_failure = coalesce(:reported_failure, reported_failure)
          WHERE operation = :operation AND host = coalesce(:host, host)",
         named_params! {
             ":operation": operation.as_str(),
@@ -185,6 +187,8 @@ pub(super) fn write_marks(
             ":phoned_home_at": moment(marks.phoned_home_at),
             ":host_key_confirmed_at": moment(marks.host_key_confirmed_at),
             ":refused": marks.refused,
+            ":failure_reported_at": moment(marks.reported_failure.as_ref().map(|(at, _)| *at)),
+            ":reported_failure": marks.reported_failure.as_ref().map(|(_, text)| text),
         },
     )?;
     if marked == 1 { Ok(()) } else { Err(LedgerError::Conflict) }
@@ -256,6 +260,8 @@ fn read_rebuild(row: &Row<'_>) -> Result<Rebuild, LedgerError> {
             phoned_home_at: optional_text(row, "phoned_home_at")?,
             host_key_confirmed_at: optional_text(row, "host_key_confirmed_at")?,
             refused: row.get("refused")?,
+            reported_failure: optional_text(row, "failure_reported_at")?
+                .zip(row.get::<_, Option<String>>("reported_failure")?),
         },
     })
 }

@@ -23,6 +23,7 @@ mod network_boot;
 mod notifications;
 mod offers;
 mod operations;
+mod patience;
 mod power;
 mod preflight;
 mod provisioning;

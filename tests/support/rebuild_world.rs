@@ -460,5 +460,6 @@ fn build(
         },
         server_type_map: BTreeMap::new(),
         patience: Patience::default(),
+        pauses: Arc::default(),
     }
 }

@@ -24,7 +24,8 @@ pub(crate) async fn list(State(state): State<OperatorState>) -> Result<Json<Vec<
     let mut hosts = Vec::new();
     for host in state.hosts.hosts().await? {
         let operation = state.operation_of(&host).await?;
-        hosts.push(HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), None));
+        let view = HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), None);
+        hosts.push(view.within(state.patience.look(&host).await?));
     }
     Ok(Json(hosts))
 }
@@ -66,7 +67,8 @@ async fn details(state: &OperatorState, id: &HostId) -> Result<Json<HostJson>, P
     let host = state.host(id).await?;
     let history = state.hosts.history(id, OperatorState::HISTORY_LINES).await?;
     let operation = state.operation_of(&host).await?;
-    Ok(Json(HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), Some(&history))))
+    let view = HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), Some(&history));
+    Ok(Json(view.within(state.patience.look(&host).await?)))
 }
 
 described! {

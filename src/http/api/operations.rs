@@ -1,4 +1,4 @@
-//! Operations: look, retry, cancel.
+//! Operations: look, retry, skip, cancel.
 
 use axum::{Json, extract::State, http::StatusCode};
 
@@ -12,7 +12,8 @@ pub(crate) async fn show(
 ) -> Result<Json<OperationJson>, Problem> {
     let view = state.operations.view(&id).await?;
     let view = view.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no operation {id}")))?;
-    Ok(Json(OperationJson::new(&view)))
+    let outputs = state.operations.outputs(&id).await?;
+    Ok(Json(OperationJson::with_outputs(&view, &outputs)))
 }
 
 /// Tries the failed step of a parked operation again.
@@ -21,6 +22,14 @@ pub(crate) async fn retry(
     OperationPath(id): OperationPath,
 ) -> Result<Json<OperationJson>, Problem> {
     Ok(Json(OperationJson::new(&state.operations.retry(&id).await?)))
+}
+
+/// Leaves out the step at which an operation stands.
+pub(crate) async fn skip(
+    State(state): State<OperatorState>,
+    OperationPath(id): OperationPath,
+) -> Result<Json<OperationJson>, Problem> {
+    Ok(Json(OperationJson::new(&state.operations.skip(&id).await?)))
 }
 
 /// Ends an operation.

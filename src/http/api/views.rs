@@ -9,10 +9,11 @@ use crate::{
         boot_order::what_to_press,
         catalog::CatalogStatus,
         host::{HistoryEntry, Host},
-        operation::StepProgress,
+        operation::{ActionOffer, StepOutput, StepProgress},
     },
     http::schema::described,
     operations::OperationView,
+    provisioning::HostPatience,
 };
 
 described! {
@@ -33,6 +34,14 @@ described! {
         state_label: String,
         /// Since when.
         state_since: Timestamp,
+        /// How many seconds hosts of this server type usually stay in this state, where enough of them have passed it.
+        usual_seconds: Option<u64>,
+        /// After how many seconds it is given up.
+        limit_seconds: Option<u64>,
+        /// Whether it takes longer than it should, and is not given up yet.
+        overdue: bool,
+        /// The same for people: `installing 14 min, usually 6`.
+        patience: Option<String>,
         /// Why it failed.
         reason: Option<String>,
         /// The address with which it phoned home last.
@@ -78,6 +87,10 @@ impl HostJson {
             state: host.state.to_string(),
             state_label: host.state.label().to_owned(),
             state_since: host.state_since,
+            usual_seconds: None,
+            limit_seconds: None,
+            overdue: false,
+            patience: None,
             reason: host.reason.clone(),
             address: host.address.map(|address| address.to_string()),
             hardware_id: host.hardware_id.clone(),
@@ -91,6 +104,20 @@ impl HostJson {
             hardware: host.hardware.as_ref().map(|hardware| json!(hardware)),
             history: history.map(|entries| entries.iter().map(HistoryJson::new).collect()),
             operation: operation.map(OperationJson::new),
+        }
+    }
+}
+
+impl HostJson {
+    /// The same with how long it may stay in its state.
+    pub(super) fn within(self, patience: Option<HostPatience>) -> Self {
+        let Some(patience) = patience else { return self };
+        Self {
+            usual_seconds: patience.expectation.usual.map(|usual| usual.as_secs()),
+            limit_seconds: Some(patience.expectation.limit.as_secs()),
+            overdue: patience.is_overdue,
+            patience: Some(patience.sentence),
+            ..self
         }
     }
 }
@@ -134,7 +161,9 @@ described! {
         host_id: String,
         /// The name of its plan.
         plan: String,
-        /// `running`, `waiting`, `unwinding`, `needs_attention`, `succeeded`, `failed` or `cancelled`.
+        /// The version of Rackseed that began it.
+        program: Option<String>,
+        /// `running`, `waiting`, `unwinding`, `cancelling`, `needs_attention`, `succeeded`, `failed` or `cancelled`.
         status: String,
         /// Why it waits, failed or needs attention.
         reason: Option<String>,
@@ -142,8 +171,31 @@ described! {
         started_at: Timestamp,
         /// When it ended.
         ended_at: Option<Timestamp>,
+        /// Why it stands still at the moment for a reason of Rackseed's own, such as a full disk; it goes on by itself.
+        paused: Option<String>,
+        /// What a person can do about it.
+        actions: Vec<ActionJson>,
         /// Its steps, in order.
         steps: Vec<StepJson>,
+    }
+}
+
+described! {
+    /// What a person can do about an operation.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct ActionJson as "OperationAction" {
+        /// `retry`, `skip` or `cancel`.
+        action: String,
+        /// Whether it is possible now.
+        possible: bool,
+        /// What it would mean, or why it is not possible.
+        consequence: String,
+    }
+}
+
+impl ActionJson {
+    fn new(offer: &ActionOffer) -> Self {
+        Self { action: offer.action.to_string(), possible: offer.possible, consequence: offer.consequence.clone() }
     }
 }
 
@@ -153,12 +205,25 @@ impl OperationJson {
             id: view.operation.id.to_string(),
             host_id: view.operation.host.to_string(),
             plan: view.operation.plan.clone(),
+            program: view.operation.program.clone(),
             status: view.progress.status.to_string(),
             reason: view.progress.reason.clone(),
             started_at: view.operation.started_at,
             ended_at: view.progress.ended_at,
+            paused: view.pause.as_ref().map(|pause| pause.reason.clone()),
+            actions: view.actions.iter().map(ActionJson::new).collect(),
             steps: view.progress.steps.iter().map(StepJson::new).collect(),
         }
+    }
+
+    /// The same with what its steps said.
+    pub(super) fn with_outputs(view: &OperationView, outputs: &[StepOutput]) -> Self {
+        let mut operation = Self::new(view);
+        for step in &mut operation.steps {
+            let said = outputs.iter().filter(|output| output.step == step.name);
+            step.outputs = Some(said.map(OutputJson::new).collect());
+        }
+        operation
     }
 }
 
@@ -168,16 +233,43 @@ described! {
     pub(crate) struct StepJson as "Step" {
         /// Its name.
         name: String,
-        /// `pending`, `running`, `waiting`, `succeeded`, `failed`, `undoing`, `undone` or `undo_failed`.
+        /// `pending`, `running`, `waiting`, `succeeded`, `skipped`, `failed`, `undoing`, `undone` or `undo_failed`.
         status: String,
         /// Why it waits or failed.
         reason: Option<String>,
         /// How many times it was started since the last retry.
         attempts: u32,
-        /// When it was first started.
+        /// How many times it was ever started.
+        total_attempts: u32,
+        /// When it was started, since the last retry.
         started_at: Option<Timestamp>,
+        /// When it was started for the very first time.
+        first_started_at: Option<Timestamp>,
         /// When it ended.
         ended_at: Option<Timestamp>,
+        /// How many seconds its attempts took, all together; without the one that is under way.
+        spent_seconds: u64,
+        /// What its commands on nodes said, without secrets; only where one operation is asked for.
+        outputs: Option<Vec<OutputJson>>,
+    }
+}
+
+described! {
+    /// What commands on nodes said during one attempt of a step, the end of it, without secrets.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct OutputJson as "StepOutput" {
+        /// The attempt, counted from 1 over all retries.
+        attempt: u32,
+        /// When something was last said.
+        at: Timestamp,
+        /// The commands and what they said.
+        text: String,
+    }
+}
+
+impl OutputJson {
+    fn new(output: &StepOutput) -> Self {
+        Self { attempt: output.attempt, at: output.at, text: output.text.clone() }
     }
 }
 
@@ -188,8 +280,12 @@ impl StepJson {
             status: step.status.to_string(),
             reason: step.reason.clone(),
             attempts: step.attempts,
+            total_attempts: step.total_attempts,
             started_at: step.started_at,
+            first_started_at: step.first_started_at,
             ended_at: step.ended_at,
+            spent_seconds: step.spent_seconds.unsigned_abs(),
+            outputs: None,
         }
     }
 }

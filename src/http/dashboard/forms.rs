@@ -130,6 +130,17 @@ pub(in crate::http) async fn retry(
     on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
 }
 
+/// Leaves out the step at which an operation stands.
+pub(in crate::http) async fn skip(
+    State(state): State<OperatorState>,
+    id: Result<OperationPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (OperationPath(id), _) = (id?, ours(&state, fields)?);
+    let moved = state.operations.skip(&id).await;
+    on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
+}
+
 /// Cancels an operation.
 pub(in crate::http) async fn cancel(
     State(state): State<OperatorState>,

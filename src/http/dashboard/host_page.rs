@@ -6,9 +6,10 @@ use axum::{http::StatusCode, response::Response};
 use super::{
     boot_part::BootPart,
     hardware_part,
+    operation_part::OperationPart,
     power_part::PowerPart,
     shell::{PageProblem, Shell, render},
-    words::{Moment, doing, operation_tone, plain, state_tone, step_tone, title},
+    words::{Moment, doing, state_tone},
 };
 use crate::{
     domain::{
@@ -17,11 +18,12 @@ use crate::{
         host_lifecycle::HostState,
         identity::HostId,
         image_memory::memory_warning,
-        operation::{OperationStatus, StepStatus},
+        operation::StepStatus,
         power::PowerDriver,
     },
     http::{OperatorState, api::answers::preview},
     operations::OperationView,
+    provisioning::HostPatience,
 };
 
 #[derive(Template)]
@@ -33,6 +35,7 @@ struct HostPage {
     label: &'static str,
     tone: &'static str,
     since: Moment,
+    patience: Option<HostPatience>,
     doing: String,
     hint: String,
     facts: Vec<(&'static str, String)>,
@@ -50,72 +53,11 @@ struct HostPage {
     boot: BootPart,
 }
 
-/// An operation as pages show it.
-pub(super) struct OperationPart {
-    pub(super) id: String,
-    pub(super) plan: String,
-    pub(super) status: String,
-    pub(super) tone: &'static str,
-    pub(super) reason: String,
-    pub(super) started: Moment,
-    pub(super) may_retry: bool,
-    pub(super) may_cancel: bool,
-    pub(super) steps: Vec<StepRow>,
-    pub(super) done: usize,
-}
-
-/// A step as pages show it.
-pub(super) struct StepRow {
-    pub(super) name: String,
-    pub(super) status: String,
-    pub(super) tone: &'static str,
-    pub(super) reason: String,
-    pub(super) started: Option<Moment>,
-    pub(super) took: String,
-}
-
 struct HistoryRow {
     at: Moment,
     tone: &'static str,
     label: &'static str,
     because: String,
-}
-
-impl OperationPart {
-    /// Spells an operation, seen from now.
-    pub(super) fn new(view: &OperationView, now: jiff::Timestamp) -> Self {
-        let progress = &view.progress;
-        let steps: Vec<_> = progress
-            .steps
-            .iter()
-            .map(|step| StepRow {
-                name: title(&step.name),
-                status: plain(step.status.word()),
-                tone: step_tone(step.status),
-                reason: step.reason.clone().unwrap_or_default(),
-                started: step.started_at.map(|at| Moment::new(at, now)),
-                took: match (step.started_at, step.ended_at) {
-                    (Some(began), Some(ended)) => match ended.as_second() - began.as_second() {
-                        ..=0 => "at once".to_owned(),
-                        seconds => super::words::span(seconds),
-                    },
-                    _ => String::new(),
-                },
-            })
-            .collect();
-        Self {
-            id: view.operation.id.to_string(),
-            plan: title(&view.operation.plan),
-            status: plain(progress.status.word()),
-            tone: operation_tone(progress.status),
-            reason: progress.reason.clone().unwrap_or_default(),
-            started: Moment::new(view.operation.started_at, now),
-            may_retry: progress.status == OperationStatus::NeedsAttention,
-            may_cancel: !progress.status.is_over(),
-            done: progress.steps.iter().filter(|step| step.status == StepStatus::Succeeded).count(),
-            steps,
-        }
-    }
 }
 
 /// Shows a host.
@@ -143,11 +85,12 @@ pub(super) async fn show(
         label: host.state.label(),
         tone: state_tone(host.state, operation.as_ref()),
         since: Moment::new(host.state_since, now),
+        patience: state.patience.look(&host).await?,
         doing: doing(&host, operation.as_ref()),
         hint: hint(state, &host).await?,
         facts: facts(state, &host, disks, now),
-        operation: operation.as_ref().map(|view| OperationPart::new(view, now)),
-        earlier: earlier.map(|view| OperationPart::new(view, now)).collect(),
+        operation: operation.as_ref().map(|view| OperationPart::new(view, &[], now)),
+        earlier: earlier.map(|view| OperationPart::new(view, &[], now)).collect(),
         history: history.iter().map(|entry| HistoryRow::new(entry, now)).collect(),
         answer,
         answer_problem,

@@ -10,6 +10,7 @@ mod host_page;
 pub(super) mod image_page;
 pub(super) mod notifications_page;
 mod operation_page;
+mod operation_part;
 pub(super) mod pages;
 mod power_part;
 pub(super) mod rebuild_page;

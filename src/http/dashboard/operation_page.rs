@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{http::StatusCode, response::Response};
 
 use super::{
-    host_page::OperationPart,
+    operation_part::OperationPart,
     shell::{PageProblem, Shell, render},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) async fn show(
         shell,
         host_id: host.id.to_string(),
         hostname: host.hostname.to_string(),
-        operation: OperationPart::new(&view, state.clock.now()),
+        operation: OperationPart::new(&view, &state.operations.outputs(id).await?, state.clock.now()),
     };
     Ok(render(status, &page))
 }

@@ -77,6 +77,8 @@ struct Row {
     label: &'static str,
     tone: &'static str,
     since: Moment,
+    patience: String,
+    is_overdue: bool,
     doing: String,
 }
 
@@ -93,6 +95,7 @@ pub(super) async fn host_list(
     let hosts = state.hosts.hosts().await?;
     for host in &hosts {
         let operation = state.operation_of(host).await?;
+        let patience = state.patience.look(host).await?;
         rows.push(Row {
             id: host.id.to_string(),
             hostname: host.hostname.to_string(),
@@ -102,6 +105,8 @@ pub(super) async fn host_list(
             label: host.state.label(),
             tone: state_tone(host.state, operation.as_ref()),
             since: Moment::new(host.state_since, now),
+            is_overdue: patience.as_ref().is_some_and(|patience| patience.is_overdue),
+            patience: patience.map(|patience| patience.sentence).unwrap_or_default(),
             doing: doing(host, operation.as_ref()),
         });
     }

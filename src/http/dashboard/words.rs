@@ -64,7 +64,7 @@ pub(super) fn state_tone(state: HostState, operation: Option<&OperationView>) ->
 pub(super) fn operation_tone(status: OperationStatus) -> &'static str {
     match status {
         OperationStatus::Running | OperationStatus::Waiting => "busy",
-        OperationStatus::Unwinding => "armed",
+        OperationStatus::Unwinding | OperationStatus::Cancelling => "armed",
         OperationStatus::NeedsAttention | OperationStatus::Failed => "bad",
         OperationStatus::Succeeded => "good",
         OperationStatus::Cancelled => "calm",
@@ -74,7 +74,7 @@ pub(super) fn operation_tone(status: OperationStatus) -> &'static str {
 /// The colour of a step.
 pub(super) fn step_tone(status: StepStatus) -> &'static str {
     match status {
-        StepStatus::Pending | StepStatus::Undone => "calm",
+        StepStatus::Pending | StepStatus::Undone | StepStatus::Skipped => "calm",
         StepStatus::Running | StepStatus::Waiting => "busy",
         StepStatus::Undoing => "armed",
         StepStatus::Succeeded => "good",
@@ -96,6 +96,9 @@ pub(super) fn title(word: &str) -> String {
 
 /// What the host is doing and why, in one sentence; empty when there is nothing to say.
 pub(super) fn doing(host: &Host, operation: Option<&OperationView>) -> String {
+    if let Some(pause) = operation.and_then(|view| view.pause.as_ref()) {
+        return pause.reason.clone();
+    }
     let waits_for = operation.filter(|view| !view.progress.status.is_over()).and_then(|view| {
         let step = view.progress.current_step().map(|step| title(&step.name));
         match (view.progress.reason.clone(), step) {
@@ -104,7 +107,10 @@ pub(super) fn doing(host: &Host, operation: Option<&OperationView>) -> String {
             (None, None) => None,
         }
     });
-    waits_for.or_else(|| host.reason.clone()).unwrap_or_default()
+    // An operation that was cancelled says what a person must know now.
+    let cancelled = operation.filter(|view| view.progress.status == OperationStatus::Cancelled);
+    let cancelled = cancelled.filter(|_| host.state == HostState::Failed).and_then(|view| view.progress.reason.clone());
+    waits_for.or(cancelled).or_else(|| host.reason.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::power_on::waiting_for_boot;
 use crate::{
-    domain::host_lifecycle::HostState,
+    domain::{host_lifecycle::HostState, patience::MOST_RAISE},
     operations::{Outcome, Step, StepContext, StepError, StepKind, World},
 };
 
@@ -41,15 +41,21 @@ impl Step for AwaitNetworkBoot {
     }
 }
 
-/// How long to wait for what moves a host on from a state.
+/// How long to wait for what moves a host on from a state: longer than the watchdog's limit may be raised.
 pub(super) fn patience(world: &World, state: HostState) -> Duration {
-    world.patience.of(state).unwrap_or_default().saturating_add(GRACE)
+    let limit = world.patience.of(state).unwrap_or_default();
+    limit.saturating_mul(MOST_RAISE).saturating_add(GRACE)
 }
 
 /// Done when the machine has reported; failed when the host was given up in the meantime; else to be waited for.
 pub(super) fn await_mark(context: &StepContext<'_>, seen: bool, waiting: &str) -> Result<Outcome, StepError> {
     if seen {
         return Ok(Outcome::DONE);
+    }
+    if let Some((at, said)) = &context.rebuild.marks.reported_failure
+        && context.progress.retried_at.is_none_or(|retried| retried <= *at)
+    {
+        return Err(StepError::lasting(format!("the machine reported a failure of its own: {said}")));
     }
     // After a retry a failed host is waited for again: a slow machine may still report.
     if context.host.state == HostState::Failed && !context.progress.was_retried {

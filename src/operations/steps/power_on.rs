@@ -43,6 +43,10 @@ impl Step for PowerOn {
         patience(world, HostState::PxeReady)
     }
 
+    fn skip(&self) -> Option<&'static str> {
+        Some("Rackseed does not start the machine: you start it yourself and let it boot from the network")
+    }
+
     async fn perform(&self, context: &StepContext<'_>) -> Result<Outcome, StepError> {
         // A machine that has its script is on its way: a reset would cut it off.
         let is_booting = context.rebuild.marks.script_address.is_some();

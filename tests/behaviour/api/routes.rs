@@ -174,6 +174,6 @@ async fn a_rebuild_is_accepted_shown_and_cancelled() {
     house.post(&format!("{place}/retry"), &Value::Null).await.problem(409);
     let cancelled = house.post(&format!("{place}/cancel"), &Value::Null).await;
     assert_eq!((cancelled.status.as_u16(), &cancelled.json()["status"]), (200, &json!("cancelled")));
-    assert_eq!(house.state(&id).await, "failed");
+    assert_eq!(house.state(&id).await, "registered");
     house.post(&format!("{place}/cancel"), &Value::Null).await.problem(409);
 }

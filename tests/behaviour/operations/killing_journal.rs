@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use rackseed::{
     domain::{
         identity::{HostId, OperationId},
         live_event::NewLiveEvent,
-        operation::{JournalEntry, Operation},
+        operation::{JournalEntry, Operation, StepOutput},
     },
     ports::{LedgerError, OperationJournal},
 };
@@ -33,11 +33,21 @@ pub(super) struct KillingJournal {
     every: bool,
     pub(super) appends: AtomicUsize,
     pub(super) looks: AtomicUsize,
+    /// While it is set, the disk is full.
+    pub(super) is_full: AtomicBool,
 }
 
 impl KillingJournal {
     pub(super) fn new(inner: Arc<dyn OperationJournal>, kill: Kill, at: usize, every: bool) -> Arc<Self> {
-        Arc::new(Self { inner, kill, at, every, appends: AtomicUsize::new(0), looks: AtomicUsize::new(0) })
+        Arc::new(Self {
+            inner,
+            kill,
+            at,
+            every,
+            appends: AtomicUsize::new(0),
+            looks: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
+        })
     }
 }
 
@@ -67,6 +77,9 @@ impl OperationJournal for KillingJournal {
         entry: &JournalEntry,
         feed: Option<&NewLiveEvent>,
     ) -> Result<(), LedgerError> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(LedgerError::DiskFull);
+        }
         let place = self.appends.fetch_add(1, Ordering::SeqCst);
         let is_now = if self.every { place.is_multiple_of(2) } else { place == self.at };
         if is_now && self.kill == Kill::Before {
@@ -74,6 +87,14 @@ impl OperationJournal for KillingJournal {
         }
         self.inner.append(operation, length, entry, feed).await?;
         if is_now { killed() } else { Ok(()) }
+    }
+
+    async fn keep_output(&self, operation: &OperationId, output: &StepOutput) -> Result<(), LedgerError> {
+        self.inner.keep_output(operation, output).await
+    }
+
+    async fn outputs(&self, operation: &OperationId) -> Result<Vec<StepOutput>, LedgerError> {
+        self.inner.outputs(operation).await
     }
 
     async fn close(&self, operation: &OperationId, now: Timestamp) -> Result<(), LedgerError> {

@@ -165,7 +165,7 @@ async fn a_newer_rebuild_ends_the_earlier_one_and_everything_of_it() {
     let failed = store.record(&change(&host, HostEvent::OperationFailed, 3)).await.unwrap();
     request_rebuild(&store, &failed, 8).await;
     let (operation, journal) = store.operation(&operation_id(7)).await.unwrap().unwrap();
-    assert_eq!(fold(&operation, &journal).unwrap().status, OperationStatus::Cancelled);
+    assert_eq!(fold(&operation, &journal).status, OperationStatus::Cancelled);
     assert!(matches!(journal.last().unwrap().event, JournalEvent::Cancelled { .. }));
     assert_eq!(store.open_operations().await.unwrap(), [operation_id(8)]);
     assert_eq!(store.operations_of(&host.id, 9).await.unwrap(), [operation_id(8), operation_id(7)]);

@@ -117,8 +117,14 @@ pub(super) fn rebuild(host: &Host, operation: u64) -> OpenedRebuild {
         marks: RebuildMarks::default(),
     };
     let steps = vec!["await_network_boot".to_owned(), "finish".to_owned()];
-    let operation_record =
-        Operation { id, host: host.id.clone(), plan: "rebuild_host".to_owned(), steps, started_at: at(1) };
+    let operation_record = Operation {
+        id,
+        host: host.id.clone(),
+        plan: "rebuild_host".to_owned(),
+        steps,
+        started_at: at(1),
+        program: None,
+    };
     let tokens = [TokenPurpose::Boot, TokenPurpose::Answer, TokenPurpose::Installed];
     OpenedRebuild {
         operation: operation_record,

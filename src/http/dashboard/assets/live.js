@@ -32,7 +32,9 @@ function takeOver(page) {
     if (!fresh || fresh.innerHTML === part.dataset.seen || isBeingFilledIn(part)) continue;
     part.dataset.seen = fresh.innerHTML;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    const open = [...part.querySelectorAll("details[open][id]")].map((details) => details.id);
     part.replaceChildren(...document.adoptNode(fresh).childNodes);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) document.getElementById(focused)?.focus();
   }
   tick();
@@ -101,7 +103,7 @@ function listen() {
     const { mac } = JSON.parse(event.data);
     if (script.dataset.mac && (!mac || mac === script.dataset.mac)) schedule();
   });
-  for (const topic of ["sighting", "host", "operation", "catalog", "warning", "image"]) {
+  for (const topic of ["sighting", "host", "operation", "catalog", "warning", "overdue", "image"]) {
     source.addEventListener(topic, (event) => {
       after = event.lastEventId;
       schedule();
