@@ -103,7 +103,8 @@ pub(super) fn cancel(progress: &Progress, done: Done) -> Result<String, String> 
 fn is_past(progress: &Progress, done: Done) -> bool {
     done.is_answered
         || done.may_have_left
-        || progress.not_understood.is_some() || progress.step("await_answer").is_some_and(StepProgress::is_done)
+        || progress.not_understood.is_some()
+        || progress.step("await_answer").is_some_and(StepProgress::is_done)
 }
 
 /// A host that was given up before its disk was touched is disarmed: nothing would ever boot for this operation again.

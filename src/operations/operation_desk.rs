@@ -199,7 +199,8 @@ impl OperationDesk {
                 self.read(id).await?.ok_or_else(|| OperationRefusal::Unknown(format!("there is no operation {id}")))?;
             let host = self.world.hosts.host(&view.operation.host).await?;
             let rebuild = self.world.rebuilds.rebuild(id).await?;
-            let (step, event) = choose(&view, host.as_ref(), Done::of(rebuild.as_ref())).map_err(OperationRefusal::NotPossible)?;
+            let (step, event) =
+                choose(&view, host.as_ref(), Done::of(rebuild.as_ref())).map_err(OperationRefusal::NotPossible)?;
             if !matches!(event, JournalEvent::Cancelling { .. }) {
                 self.bring_back(&view, host.as_ref()).await?;
             }

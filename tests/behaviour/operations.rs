@@ -3,9 +3,9 @@
 mod decisions;
 mod killing_journal;
 mod leaving;
-mod removing;
 mod old_journals;
 mod outputs;
+mod removing;
 
 use std::{
     net::Ipv4Addr,

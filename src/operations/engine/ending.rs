@@ -8,11 +8,7 @@ use crate::{
         operation::{JournalEvent, StepProgress, StepStatus, aftermath},
         rebuild::Rebuild,
     },
-    operations::{
-        Advance,
-        step::StepKind,
-        steps,
-    },
+    operations::{Advance, step::StepKind, steps},
     ports::LedgerError,
     provisioning::{KeeperError, Move},
 };
