@@ -1,3 +1,5 @@
+//! The fold and what is left behind, as tables and as properties.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -123,7 +123,7 @@ pub(super) fn rebuild(host: &Host, operation: u64) -> OpenedRebuild {
         plan: "rebuild_host".to_owned(),
         steps,
         started_at: at(1),
-        program: None,
+        program: Some(env!("CARGO_PKG_VERSION").to_owned()),
     };
     let tokens = [TokenPurpose::Boot, TokenPurpose::Answer, TokenPurpose::Installed];
     OpenedRebuild {
