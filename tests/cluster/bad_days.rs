@@ -5,19 +5,9 @@ use std::time::Duration;
 use rackseed::domain::operation::{OperationStatus, StepStatus};
 
 use crate::{
-    lab::{Lab, Oddities, in_lab, until},
-    story::{Story, current, key, settings},
+    lab::{Oddities, in_lab, until},
+    story::{Story, cluster, current},
 };
-
-/// A cluster with this many nodes, by key.
-async fn cluster(lab: &Lab, count: u8) -> Story<'_> {
-    let mut story = Story::new(lab, settings(key(lab)));
-    for last in 1..=count {
-        let ending = story.rebuild(&format!("pve-0{last}"), last).await;
-        story.assert_ready(&ending).await;
-    }
-    story
-}
 
 #[test]
 fn a_certificate_that_is_not_the_pinned_one_stops_the_join_and_shows_both() {
@@ -48,7 +38,7 @@ fn a_certificate_that_is_not_the_pinned_one_stops_the_join_and_shows_both() {
 #[test]
 fn a_dead_member_is_waited_for_and_then_joined_through() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let (host, operation) = story.install("pve-02", 2, &Oddities::default()).await;
         story.node("pve-01").cable(0, "down");
         let said = story.drive_until(&host, &operation, "10.0.0.1").await;
@@ -64,7 +54,7 @@ fn a_dead_member_is_waited_for_and_then_joined_through() {
 #[test]
 fn nothing_is_joined_while_the_member_has_no_quorum() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 2).await;
+        let (mut story, _) = cluster(lab, 2).await;
         let (host, operation) = story.install("pve-03", 3, &Oddities::default()).await;
         story.node("pve-02").cable(0, "down");
         until("the quorum is lost", || !story.node("pve-01").can_write()).await;
@@ -81,7 +71,7 @@ fn nothing_is_joined_while_the_member_has_no_quorum() {
 #[test]
 fn a_stale_lock_is_waited_out() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 2).await;
+        let (mut story, _) = cluster(lab, 2).await;
         let (host, operation) = story.install("pve-03", 3, &Oddities::default()).await;
         // It looks as if somebody had taken it just now, and will be old after the first try has given up.
         story.node("pve-02").console("mkdir -p /etc/pve/priv/lock/file-corosync_conf; touch -d '+4 seconds' /etc/pve/priv/lock/file-corosync_conf");
@@ -96,7 +86,7 @@ fn a_stale_lock_is_waited_out() {
 #[test]
 fn a_half_joined_node_is_brought_back_and_joins_again() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 2).await;
+        let (mut story, _) = cluster(lab, 2).await;
         let (host, operation) = story.install("pve-03", 3, &Oddities::default()).await;
         // The whole program is gone with its cluster filesystem stopped, as after a loss of power.
         let kill = "[ -e /run/killed ] && exec /usr/bin/gzip \"$@\"; touch /run/killed; pkill -9 -x pvecm";
@@ -117,7 +107,7 @@ fn a_half_joined_node_is_brought_back_and_joins_again() {
 #[test]
 fn a_second_node_that_dies_half_way_leaves_the_first_to_a_person_who_is_told_what_to_do() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let (host, operation) = story.install("pve-02", 2, &Oddities::default()).await;
         let kill = "[ -e /run/killed ] && exec /usr/bin/gzip \"$@\"; touch /run/killed; pkill -9 -x pvecm";
         story.node("pve-02").replace("gzip", kill);
@@ -149,7 +139,7 @@ fn a_cluster_with_more_links_than_the_node_was_given_is_told_so() {
 #[test]
 fn a_connection_that_is_lost_in_the_middle_of_a_join_loses_nothing() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let (host, operation) = story.install("pve-02", 2, &Oddities::default()).await;
         story.node("pve-02").replace("rsync", "touch /run/copying; sleep 3; exec /usr/bin/rsync \"$@\"");
         let mut drops = 0;
@@ -176,7 +166,7 @@ fn a_connection_that_is_lost_in_the_middle_of_a_join_loses_nothing() {
 #[test]
 fn a_node_that_cannot_resolve_its_own_name_is_told_so() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let (host, operation) = story.install("pve-02", 2, &Oddities::default()).await;
         story.node("pve-02").console("cp /etc/hosts /run/hosts; sed -i /pve-02/d /etc/hosts");
         let ending = story.drive(&host, &operation).await;
@@ -192,7 +182,7 @@ fn a_node_that_cannot_resolve_its_own_name_is_told_so() {
 #[test]
 fn a_node_whose_cluster_filesystem_never_started_is_told_so() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let nameless = Oddities { resolves: false, ..Oddities::default() };
         let (host, operation) = story.install("pve-02", 2, &nameless).await;
         let said = story.drive_until(&host, &operation, "cannot resolve its own name").await;
@@ -210,7 +200,7 @@ fn a_node_whose_cluster_filesystem_never_started_is_told_so() {
 #[test]
 fn a_clock_that_is_wrong_by_hours_is_no_reason_to_hang() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let late = Oddities { clock_offset: Some("+3h"), ..Oddities::default() };
         let (host, operation) = story.install("pve-02", 2, &late).await;
         let skew = story.node("pve-02").console(". /etc/environment; export LD_PRELOAD FAKETIME; date +%s");
@@ -233,7 +223,7 @@ fn a_clock_that_is_wrong_by_hours_is_no_reason_to_hang() {
 #[test]
 fn a_step_that_failed_tells_which() {
     in_lab(async |lab| {
-        let mut story = cluster(lab, 1).await;
+        let (mut story, _) = cluster(lab, 1).await;
         let (host, operation) = story.install("pve-02", 2, &Oddities::default()).await;
         story.node("pve-02").console("mkdir -p /etc/pve/nodes/pve-02/lxc; touch /etc/pve/nodes/pve-02/lxc/100.conf");
         let ending = story.drive(&host, &operation).await;

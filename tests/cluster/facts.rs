@@ -9,9 +9,10 @@ fn boot(lab: &Lab, name: &str, last: u8) -> Node {
 }
 
 /// A cluster of one.
-fn first(lab: &Lab) -> Node {
+async fn first(lab: &Lab) -> Node {
     let node = boot(lab, "one", 1);
     assert!(node.console("pvecm create lab --link0 10.0.0.1").contains("Restart corosync"));
+    until("the cluster of one is whole", || node.sees(&["one"])).await;
     node
 }
 
@@ -63,7 +64,7 @@ fn wrong_words_are_told_by_the_exit_status() {
 #[test]
 fn a_failed_join_by_password_ends_with_status_0_and_changes_nothing() {
     in_lab(async |lab| {
-        let (one, two) = (first(lab), boot(lab, "two", 2));
+        let (one, two) = (first(lab).await, boot(lab, "two", 2));
         let right = fingerprint(&one);
         let add = |input: &str, more: &str| {
             two.console(&format!("printf '{input}' | pvecm add 10.0.0.1 {more} --link0 10.0.0.2"))
@@ -103,7 +104,7 @@ fn a_failed_join_by_password_ends_with_status_0_and_changes_nothing() {
 #[test]
 fn every_reason_against_a_join_is_told_at_once() {
     in_lab(async |lab| {
-        let (one, two) = (first(lab), boot(lab, "two", 2));
+        let (one, two) = (first(lab).await, boot(lab, "two", 2));
         two.console("mkdir -p /etc/pve/nodes/two/lxc; touch /etc/pve/nodes/two/lxc/100.conf /etc/corosync/authkey");
         let said = two.console("echo x | pvecm add 10.0.0.1 --link0 10.0.0.77");
         assert_failed(&two, &said, "Check if node may join a cluster failed!");
@@ -127,7 +128,7 @@ fn every_reason_against_a_join_is_told_at_once() {
 #[test]
 fn a_join_takes_the_old_keys_and_everything_else_of_the_node_with_it() {
     in_lab(async |lab| {
-        let one = first(lab);
+        let one = first(lab).await;
         let (lost, kept) = (lab.key("lost"), lab.key("kept"));
         let two = lab.boot("two", 2, &kept.public, &Oddities::default());
         // What a fresh node has of keys stands in the file of root, and so in pmxcfs (1.6).
@@ -170,8 +171,7 @@ fn a_join_takes_the_old_keys_and_everything_else_of_the_node_with_it() {
 #[test]
 fn a_dropped_channel_leaves_a_half_joined_node_that_can_be_recovered() {
     in_lab(async |lab| {
-        let one = lab.boot("one", 1, "", &Oddities::default());
-        one.console("pvecm create lab --link0 10.0.0.1");
+        let one = first(lab).await;
         let kept = lab.key("kept");
         let two = lab.boot("two", 2, &kept.public, &Oddities::default());
         introduce(&two, &one);
@@ -207,7 +207,7 @@ fn a_dropped_channel_leaves_a_half_joined_node_that_can_be_recovered() {
 #[test]
 fn the_second_node_counts_before_it_is_there_and_can_be_taken_back() {
     in_lab(async |lab| {
-        let one = first(lab);
+        let one = first(lab).await;
         one.console("pvecm addnode two --link0 10.0.0.2");
         until("the member has lost its quorum", || one.members()["cluster"]["quorate"] == 0 && !one.can_write()).await;
         assert!(one.console("touch /etc/pve/x").contains("Read-only"), "1.7");
@@ -253,7 +253,7 @@ fn the_quorum_comes_before_anything_can_be_written() {
 #[test]
 fn locks_are_waited_for_and_expire() {
     in_lab(async |lab| {
-        let (one, two) = (first(lab), boot(lab, "two", 2));
+        let (one, two) = (first(lab).await, boot(lab, "two", 2));
         assert!(join(&two, &one).contains("successfully added"));
         one.start("exec 9> /var/lock/pvecm.lock; flock 9; sleep 5");
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -281,6 +281,7 @@ fn the_links_of_a_new_node_must_be_those_of_the_cluster() {
         let wide = Oddities { second_network: true, ..Oddities::default() };
         let (one, two) = (lab.boot("one", 1, "", &wide), lab.boot("two", 2, "", &wide));
         one.console("pvecm create lab --link0 10.0.0.1 --link1 address=10.1.0.1,priority=5");
+        until("the cluster of one is whole", || one.sees(&["one"])).await;
         let add = |words: &str| one.console(&format!("pvecm addnode two {words}"));
         let refuse = |words: &str, with: &str| {
             let said = add(words);
@@ -308,7 +309,7 @@ fn the_links_of_a_new_node_must_be_those_of_the_cluster() {
 #[test]
 fn an_address_that_is_used_twice_is_noticed_among_links_alone() {
     in_lab(async |lab| {
-        let one = first(lab);
+        let one = first(lab).await;
         let said = one.console("pvecm addnode one --link0 10.0.0.9");
         assert!(said.contains("can't add existing node 'one'") && said.contains("status 255"), "1.7: {said}");
         let said = one.console("pvecm addnode two --link1 10.1.0.2 --link0 10.0.0.2");
@@ -321,7 +322,7 @@ fn an_address_that_is_used_twice_is_noticed_among_links_alone() {
 #[test]
 fn a_node_is_removed_by_name_and_leaves_its_folder_behind() {
     in_lab(async |lab| {
-        let (one, two, three) = (first(lab), boot(lab, "two", 2), boot(lab, "three", 3));
+        let (one, two, three) = (first(lab).await, boot(lab, "two", 2), boot(lab, "three", 3));
         assert!(join(&two, &one).contains("successfully added") && join(&three, &one).contains("successfully added"));
         until("all are whole", || one.sees(&["one", "two", "three"])).await;
         for (words, with) in [
@@ -356,7 +357,7 @@ fn a_node_is_removed_by_name_and_leaves_its_folder_behind() {
 #[test]
 fn over_ssh_the_host_key_must_be_known_before() {
     in_lab(async |lab| {
-        let (one, two) = (first(lab), boot(lab, "two", 2));
+        let (one, two) = (first(lab).await, boot(lab, "two", 2));
         let said = two.console("pvecm add 10.0.0.1 --use_ssh --link0 10.0.0.2 < /dev/null");
         assert_failed(&two, &said, "unable to copy ssh ID");
         assert!(one.sees(&["one"]));

@@ -14,7 +14,7 @@ use crate::support::namespaces::Namespace;
 /// Root's password on every node.
 pub(crate) const PASSWORD: &str = "correct horse";
 /// How long something in the lab may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The networks `10.0.0.0/24` and `10.1.0.0/24`. We are `.250` on both.
 pub(crate) struct Lab {

@@ -12,5 +12,6 @@ mod facts;
 mod gate;
 mod joining;
 mod lab;
+mod leaving;
 mod story;
 mod table;

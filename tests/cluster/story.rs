@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long one rebuild may take in the lab, counted from the node's first login.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(240);
 /// How often a resting engine is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
 
@@ -79,6 +79,17 @@ pub(crate) fn key(lab: &Lab) -> MemberCredential {
 pub(crate) fn current(progress: &Progress) -> (&str, &str) {
     let step = progress.current_step();
     step.map_or(("", ""), |step| (step.name.as_str(), step.reason.as_deref().unwrap_or_default()))
+}
+
+/// A cluster with this many nodes, by key.
+pub(crate) async fn cluster(lab: &Lab, count: u8) -> (Story<'_>, Vec<Ending>) {
+    let (mut story, mut endings) = (Story::new(lab, settings(key(lab))), Vec::new());
+    for last in 1..=count {
+        let ending = story.rebuild(&format!("pve-0{last}"), last).await;
+        story.assert_ready(&ending).await;
+        endings.push(ending);
+    }
+    (story, endings)
 }
 
 impl<'a> Story<'a> {
@@ -206,7 +217,10 @@ impl<'a> Story<'a> {
         self.rebuilds.machine_acts(world, host).await;
         let state = self.rebuilds.host(host).await.state;
         let began = Instant::now();
-        if matches!(state, HostState::FirstBoot | HostState::Joining | HostState::Failed | HostState::Ready) {
+        // Before, the machine does its part at once; but a member that leaves waits for its cluster.
+        let waits =
+            [HostState::PxeBooted, HostState::FirstBoot, HostState::Joining, HostState::Failed, HostState::Ready];
+        if waits.contains(&state) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         let passed = world.clock.now() + SignedDuration::try_from(began.elapsed()).unwrap();
