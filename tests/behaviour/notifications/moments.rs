@@ -3,10 +3,11 @@
 use rackseed::{
     domain::{
         host_lifecycle::HostEvent,
+        live_event::{NewLiveEvent, Topic},
         notification::{Moment, MomentKind},
         rebuild::RebuildMarks,
     },
-    ports::{Clock, NotificationLedger},
+    ports::{Clock, HostLedger, NotificationLedger},
     provisioning::Move,
 };
 use rusqlite::Connection;
@@ -59,6 +60,22 @@ async fn a_rebuild_that_two_machines_claimed_is_told_as_refused() {
     let told = moments(&world).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((told[0].kind, told[0].reason().as_str()), (MomentKind::Refused, "two machines claimed this rebuild"));
+}
+
+#[tokio::test]
+async fn what_takes_long_is_told_once_as_overdue() {
+    let world = world().await;
+    let (host, operation) = world.armed("pve-01", 1).await;
+    let (host, topic) = (world.host(&host).await, Topic::Overdue);
+    let message = "waits for its machine; is it switched on?".to_owned();
+    let feed = NewLiveEvent { topic, host: Some(host.id.clone()), operation: Some(operation.clone()), message };
+    for _ in 0..3 {
+        world.store.tell_overdue(&host, &feed, world.clock.now()).await.unwrap();
+    }
+    let told = moments(&world).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].kind, told[0].title().as_str()), (MomentKind::Overdue, "pve-01 takes longer than it should"));
+    assert_eq!((told[0].operation.as_ref(), told[0].reason()), (Some(&operation), feed.message.clone()));
 }
 
 #[tokio::test]
