@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
+use ipnet::Ipv4Net;
 
 use super::settings_words::{set, set_path};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     ports::SshKeys,
     provisioning::Patience,
     remote_shell::Ssh,
-    settings::{Settings, read_private_file},
+    settings::{ProxmoxSettings, Settings, read_private_file},
 };
 
 /// How long a host may wait in `joining` while a person is asked to compare a fingerprint.
@@ -38,14 +39,20 @@ pub(super) fn cluster_settings(settings: &Settings) -> anyhow::Result<(ClusterSe
         join_fingerprint: set(&proxmox.join_fingerprint).map(str::to_owned),
         cluster_name: proxmox.cluster_name.clone(),
         credential,
-        link0_network: set(&proxmox.link0_network)
-            .map(|network| network.parse())
-            .transpose()
-            .context("proxmox.link0_network")?,
+        links: links(proxmox)?,
         ssh_port: proxmox.ssh_port,
         confirm_host_key: settings.join.confirm_host_key,
     };
     Ok((cluster, root_ssh_keys))
+}
+
+/// The networks of corosync's links; `link0_network` is the short way to say one.
+fn links(proxmox: &ProxmoxSettings) -> anyhow::Result<BTreeMap<u8, Ipv4Net>> {
+    let named = set(&proxmox.link0_network).into_iter().chain(proxmox.links.iter().map(String::as_str));
+    let numbered = (0..).zip(named).filter(|(_, network)| !network.is_empty());
+    numbered
+        .map(|(link, network)| Ok((link, network.parse().with_context(|| format!("proxmox.links[{link}]"))?)))
+        .collect()
 }
 
 /// How long hosts may stay in each state.

@@ -173,6 +173,7 @@ fn world(
         rebuilds: store.clone(),
         journal: store.clone(),
         gates: store.clone(),
+        certificates: store.clone(),
         shell: Arc::new(Ssh),
         ssh_keys: Arc::new(Ssh),
         power,

@@ -22,6 +22,7 @@ pub mod change;
 pub mod cluster;
 pub mod cluster_plan;
 pub mod cluster_report;
+pub mod corosync;
 pub mod crowd;
 pub mod delivery;
 pub mod dhcp_advice;

@@ -1,6 +1,7 @@
 //! What the settings say of the cluster, and how we reach the node that is to join.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -37,8 +38,8 @@ pub struct ClusterSettings {
     pub cluster_name: String,
     /// How members know us.
     pub credential: Option<MemberCredential>,
-    /// The network of corosync's link 0; absent: the address with which the node phoned home.
-    pub link0_network: Option<Ipv4Net>,
+    /// The network of each of corosync's links; empty: link 0 alone, with the address with which the node phoned home.
+    pub links: BTreeMap<u8, Ipv4Net>,
     /// The SSH port of nodes.
     pub ssh_port: u16,
     /// Whether a person compares the new node's host key before any credential leaves us.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{ClusterSettings, Pauses};
 use crate::{
     ports::{
-        Clock, GateLedger, HostLedger, Infrastructure, OperationJournal, Power, RebuildLedger, RemoteShell, Secrets,
-        SshKeys,
+        Clock, GateLedger, HostLedger, Infrastructure, MemberCertificates, OperationJournal, Power, RebuildLedger,
+        RemoteShell, Secrets, SshKeys,
     },
     provisioning::{HostKeeper, Patience},
 };
@@ -24,6 +24,8 @@ pub struct World {
     pub journal: Arc<dyn OperationJournal>,
     /// The key of the join gate, and who has the gate.
     pub gates: Arc<dyn GateLedger>,
+    /// The certificates of members, as they were seen first.
+    pub certificates: Arc<dyn MemberCertificates>,
     /// Commands on nodes.
     pub shell: Arc<dyn RemoteShell>,
     /// SSH keys and their spelling.

@@ -4,6 +4,8 @@ use std::{net::Ipv4Addr, path::Path};
 
 use ipnet::Ipv4Net;
 
+use crate::domain::corosync::MOST_LINKS;
+
 use super::{
     PatienceSettings, ProxmoxSettings, PxeSettings, Settings, SettingsProblem, notifications, read_private_file,
     sections::relay_network,
@@ -98,6 +100,16 @@ fn check_proxmox(proxmox: &ProxmoxSettings, problems: &mut Problems) {
         &proxmox.link0_network,
         "is not an IPv4 network such as 10.10.0.0/24",
     );
+    for (link, network) in proxmox.links.iter().enumerate() {
+        let path = format!("proxmox.links[{link}]");
+        problems.parsed::<Ipv4Net>(&path, network, "is not an IPv4 network such as 10.10.0.0/24");
+    }
+    problems.rule("proxmox.links", proxmox.links.len() <= usize::from(MOST_LINKS), || {
+        format!("has more entries than corosync has links, which is {MOST_LINKS}")
+    });
+    problems.rule("proxmox.links", proxmox.links.is_empty() || proxmox.link0_network.is_empty(), || {
+        "and proxmox.link0_network exclude each other; its first entry is link 0".into()
+    });
     let name = &proxmox.cluster_name;
     let is_name = (1..=15).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')

@@ -146,6 +146,8 @@ section!(
         root_password_file: PathBuf = PathBuf::new(),
         /// The network of corosync's link 0, in CIDR form.
         link0_network: String = String::new(),
+        /// The networks of corosync's links, link 0 first.
+        links: Vec<String> = Vec::new(),
         /// The SSH port of nodes.
         ssh_port: u16 = 22,
     }

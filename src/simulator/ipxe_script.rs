@@ -8,6 +8,8 @@ pub(super) const VERSION: &str = "2.0.0+ (g0ab22)";
 pub(super) enum ScriptOutcome {
     /// Asks for another script.
     Chain(String),
+    /// Waits, and then asks for another script.
+    Wait(String),
     /// Boots what was loaded.
     Boot(Installer),
     /// Boots the local disk; the sentence that the script shows.
@@ -28,7 +30,7 @@ pub(super) struct Installer {
 /// Reads a script up to the first line that leaves it. Everything succeeds here, so what follows `||` is never reached.
 pub(super) fn read_script(script: &str, platform: &str) -> Option<ScriptOutcome> {
     script.starts_with("#!ipxe").then_some(())?;
-    let (mut installer, mut said) = (Installer::default(), String::new());
+    let (mut installer, mut said, mut waits) = (Installer::default(), String::new(), false);
     for line in script.lines().map(|line| line.split("||").next().unwrap_or_default().trim()) {
         let processor = if platform == "efi" { "x86_64" } else { "i386" };
         let line = line.replace("${platform}", platform).replace("${version:uristring}", &uri_string(VERSION));
@@ -36,7 +38,8 @@ pub(super) fn read_script(script: &str, platform: &str) -> Option<ScriptOutcome>
         let mut words = line.split_whitespace().skip_while(|word| *word == "--replace");
         match words.next() {
             Some("chain") => {
-                return words.find(|word| !word.starts_with("--")).map(|url| ScriptOutcome::Chain(url.into()));
+                let url = words.find(|word| !word.starts_with("--"))?.to_owned();
+                return Some(if waits { ScriptOutcome::Wait(url) } else { ScriptOutcome::Chain(url) });
             }
             Some("kernel") => {
                 let mut words = words.peekable();
@@ -49,6 +52,7 @@ pub(super) fn read_script(script: &str, platform: &str) -> Option<ScriptOutcome>
             Some("initrd") => installer.initrds.push((words.next()?.to_owned(), words.next().map(str::to_owned))),
             Some("boot") => return Some(ScriptOutcome::Boot(installer)),
             Some("sanboot" | "exit") => return Some(ScriptOutcome::LocalDisk(said)),
+            Some("sleep") => waits = true,
             Some("echo") => said = words.collect::<Vec<_>>().join(" "),
             Some(_) | None => {}
         }

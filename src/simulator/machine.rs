@@ -28,6 +28,10 @@ const OFFER_WAIT: Duration = Duration::from_millis(250);
 const RESET_PAUSE: Duration = Duration::from_secs(2);
 /// How many scripts follow each other at most.
 const LONGEST_CHAIN: usize = 4;
+/// How long a machine waits where a script says `sleep`; real ones take the script's word.
+const SCRIPT_PAUSE: Duration = Duration::from_millis(500);
+/// How many scripts it is given at most, waiting ones included.
+const LONGEST_WAIT: usize = 200;
 /// How long a download may take.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(30);
 
@@ -94,6 +98,7 @@ impl Teller {
 
 /// What runs from the disk of a machine.
 struct RunningSystem {
+    node: Arc<SimulatedNode>,
     _ssh: SimulatedSshServer,
 }
 
@@ -106,7 +111,12 @@ impl SimulatedMachine {
         loop {
             // A daemon that is not there yet or no longer is silence as well.
             if let Ok(Some(reply)) = self.ask_as_firmware().await {
-                drop(running.take());
+                if let Some(system) = running.take() {
+                    // Other members see it go.
+                    if let Err(error) = system.node.switch_off().await {
+                        teller.tell(format!("does not go down cleanly: {error}")).await;
+                    }
+                }
                 match self.boot_from_network(reply, &teller).await {
                     Ok(system) => running = Some(system),
                     Err(stopped) => teller.tell(format!("stops: {stopped}")).await,
@@ -143,7 +153,7 @@ impl SimulatedMachine {
             SimulatedSshServer::start(Arc::clone(&node), self.ssh_port).await.map_err(stopped("starting sshd"))?;
         run_first_boot(&node).await?;
         teller.tell("the first-boot script has phoned home").await;
-        Ok(RunningSystem { _ssh: ssh })
+        Ok(RunningSystem { node, _ssh: ssh })
     }
 
     /// The firmware's part: the offer, for UEFI the boot server's word, and the loader by TFTP. Returns the loader's size.
@@ -194,11 +204,16 @@ impl SimulatedMachine {
     }
 
     async fn follow_scripts(&self, first: String) -> Result<Installer, MachineStopped> {
-        let mut url = first;
-        for _ in 0..LONGEST_CHAIN {
+        let (mut url, mut chained) = (first, 0);
+        for _ in 0..LONGEST_WAIT {
             let script = String::from_utf8_lossy(&self.get(&url).await?).into_owned();
             match read_script(&script, self.firmware.platform()) {
-                Some(ScriptOutcome::Chain(next)) => url = next,
+                Some(ScriptOutcome::Chain(_)) if chained == LONGEST_CHAIN => break,
+                Some(ScriptOutcome::Chain(next)) => (url, chained) = (next, chained + 1),
+                Some(ScriptOutcome::Wait(next)) => {
+                    tokio::time::sleep(SCRIPT_PAUSE).await;
+                    url = next;
+                }
                 Some(ScriptOutcome::Boot(installer)) => return Ok(installer),
                 Some(ScriptOutcome::LocalDisk(said)) => return Err(MachineStopped(format!("iPXE says: {said}"))),
                 None => return Err(MachineStopped("the script is not one of iPXE".into())),

@@ -1,7 +1,7 @@
 //! A freshly installed Proxmox VE node that is only a folder: the true command lines of our steps run there in a real shell.
 //!
 //! Absolute paths below `/root`, `/etc`, `/run`, `/var`, `/proc` and `/sys` are led into the folder, and the few programs that would touch the machine
-//! (`pvecm`, `uname`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`, `sleep`, `pvesh`, `pvesm`) are found in its `bin` first. No root
+//! (`pvecm`, `uname`, `getent`, `ip`, `lsblk`, `curl`, `openssl`, `systemctl`, `sshd`, `logger`, `sleep`, `pvesh`, `pvesm`) are found in its `bin` first. No root
 //! is needed, and nothing outside is touched.
 
 use std::{
@@ -32,6 +32,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("pvecm", include_str!("node/pvecm")),
     ("curl", include_str!("node/curl")),
     ("openssl", include_str!("node/openssl")),
+    ("getent", include_str!("node/getent")),
     ("ip", include_str!("node/ip")),
     ("lsblk", include_str!("node/lsblk")),
     ("uname", include_str!("node/uname")),

@@ -24,6 +24,7 @@ mod gates;
 mod hosts;
 mod images;
 mod live_feed;
+mod member_certificates;
 mod migrations;
 mod notifications;
 mod operations;

@@ -1,6 +1,7 @@
 //! What every plan promises, proved by one harness, and what an operator sees of operations.
 
 mod decisions;
+mod joining;
 mod killing_journal;
 mod leaving;
 mod old_journals;

@@ -59,7 +59,7 @@ pub(crate) fn settings(credential: MemberCredential) -> ClusterSettings {
         join_fingerprint: None,
         cluster_name: "lab".into(),
         credential: Some(credential),
-        link0_network: None,
+        links: BTreeMap::new(),
         ssh_port: 22,
         confirm_host_key: false,
     }

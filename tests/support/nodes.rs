@@ -25,6 +25,18 @@ pub(crate) struct Node {
     pub(crate) cluster: Option<String>,
     /// Whether its system runs.
     pub(crate) online: bool,
+    /// Whether its join died half-way: the cluster lists it, and it knows of no cluster.
+    pub(crate) half_joined: bool,
+    /// What its clock shows.
+    pub(crate) clock: u64,
+    /// What `openssl` says of its certificate.
+    pub(crate) fingerprint: String,
+    /// The links that its cluster's configuration names beyond link 0.
+    pub(crate) more_links: u8,
+    /// Whether its name is a loopback address to itself.
+    pub(crate) is_loopback: bool,
+    /// What it was asked as a member.
+    pub(crate) asked: Vec<String>,
     /// How often a member removed it from its cluster.
     pub(crate) removals: u32,
     /// What the gate says, with its status, in place of removing another node.
@@ -61,6 +73,12 @@ impl Nodes {
             name: name.to_owned(),
             cluster: cluster.map(str::to_owned),
             online: true,
+            half_joined: false,
+            clock: 1_000_000,
+            fingerprint: ["AB"; 32].join(":"),
+            more_links: 0,
+            is_loopback: false,
+            asked: Vec::new(),
             removals: 0,
             removal_failure: None,
             breaks_after_removal: false,
@@ -96,13 +114,18 @@ impl Nodes {
 }
 
 fn members(nodes: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> String {
-    let Some(cluster) = &node.cluster else { return format!(r#"{{"nodename":"{}","version":3}}"#, node.name) };
+    let cluster = node.cluster.as_ref().filter(|_| !node.half_joined);
+    let Some(cluster) = cluster else { return format!(r#"{{"nodename":"{}","version":3}}"#, node.name) };
     let listed: Vec<_> = nodes.iter().filter(|(_, other)| other.cluster.as_ref() == Some(cluster)).collect();
-    let online = listed.iter().filter(|(_, other)| other.online).count();
+    let online = listed.iter().filter(|(_, other)| other.online && !other.half_joined).count();
     let list: Vec<_> = listed
         .iter()
         .map(|(address, other)| {
-            format!(r#""{}":{{"id":1,"online":{},"ip":"{address}"}}"#, other.name, u8::from(other.online))
+            format!(
+                r#""{}":{{"id":1,"online":{},"ip":"{address}"}}"#,
+                other.name,
+                u8::from(other.online && !other.half_joined)
+            )
         })
         .collect();
     format!(
@@ -143,11 +166,17 @@ impl RemoteShell for Nodes {
             return Ok(output);
         }
         if let Some((words, _)) = line.strip_prefix("sh -s -- ").and_then(|rest| rest.split_once(" <<")) {
+            node.asked.push(words.to_owned());
             return Ok(gate(words, &others, node));
         }
         Ok(match line {
             "true" => ok(""),
             _ if line.starts_with("cd /; if [ ! -e /etc/pve/.members ]") => ok(""),
+            _ if line.starts_with("cd /; echo clock") => {
+                let name = if node.is_loopback { Ipv4Addr::LOCALHOST } else { address };
+                ok(format!("clock {}\nname {name}\naddress {address}\n", node.clock))
+            }
+            _ if line.starts_with("cat /root/.ssh/id_rsa.pub") => ok("ssh-rsa AAAAB3NzaC1yc2E= root@node\n"),
             _ if line.starts_with("cat /etc/pve/.members") => ok(members(&others, node)),
             _ if line.ends_with("&& uname -n") => ok(format!("{}\n", node.name)),
             _ if line.starts_with("stat -c %A /etc/pve/local") => ok(format!("lrwxr-xr-x\n{}", members(&others, node))),
@@ -217,7 +246,8 @@ fn remove(nodes: &mut BTreeMap<Ipv4Addr, Node>, asked: Ipv4Addr, words: &str) ->
         return Some(Output { status: Some(status), output: String::new(), error: said });
     }
     let node = nodes.get_mut(&address).unwrap();
-    assert!(node.name == name && !node.online, "{name} is online, or is not at {address}");
+    assert!(node.name == name && (!node.online || node.half_joined), "{name} is online, or is not at {address}");
+    node.half_joined = false;
     if node.cluster.take().is_some() {
         node.removals += 1;
     }
@@ -228,6 +258,14 @@ fn remove(nodes: &mut BTreeMap<Ipv4Addr, Node>, asked: Ipv4Addr, words: &str) ->
 fn gate(words: &str, others: &BTreeMap<Ipv4Addr, Node>, node: &Node) -> Output {
     match words.split(' ').next() {
         Some("members") => ok(members(others, node)),
+        Some("about") => {
+            let links: String = (1..=node.more_links).map(|link| format!("ring{link}_addr: 10.{link}.0.1\n")).collect();
+            ok(format!(
+                "clock {}\nnodelist {{\nnode {{\nname: {}\nring0_addr: 10.0.0.1\n{links}}}\n}}\n",
+                node.clock, node.name
+            ))
+        }
+        Some("fingerprint") => ok(format!("sha256 Fingerprint={}\n", node.fingerprint)),
         Some("authorise" | "withdraw") => ok(""),
         Some("report") => ok(node.report.clone().unwrap_or_else(|| nothing_to_report(others, node))),
         Some("version") => ok(format!("{}  -\n", node.gate.1.as_deref().unwrap_or_default())),

@@ -14,6 +14,8 @@ const END_OF_SCRIPT: &str = "END_OF_JOIN_GATE";
 pub(in crate::operations) enum GateCommand {
     /// What it sees of the cluster: its `/etc/pve/.members`.
     Members,
+    /// Its clock, and the configuration of its cluster's links.
+    About,
     /// The SHA-256 fingerprint of its API certificate, as `openssl x509` prints it.
     Fingerprint,
     /// Let this key (`TYPE BASE64`) log in to the cluster for some minutes.
@@ -54,6 +56,7 @@ impl GateCommand {
     pub(in crate::operations) fn words(&self) -> String {
         match self {
             Self::Members => "members".into(),
+            Self::About => "about".into(),
             Self::Fingerprint => "fingerprint".into(),
             Self::Authorise { key, minutes } => format!("authorise {key} {minutes}"),
             Self::Withdraw { key } => format!("withdraw {key}"),
@@ -72,6 +75,7 @@ impl GateCommand {
             // Several of Proxmox's programs, which are bounded there.
             Self::Report { .. } => Duration::from_secs(40),
             Self::Members
+            | Self::About
             | Self::Fingerprint
             | Self::Authorise { .. }
             | Self::Withdraw { .. }

@@ -18,9 +18,10 @@ use crate::{
     domain::{
         cluster::{ClusterView, read_members},
         cluster_plan::{Belonging, HostClaim, Votes, count_votes, find_belonging},
+        corosync,
         host::Host,
     },
-    ports::{Command, Login, Output},
+    ports::{Command, Login, Output, RemoteShellError},
 };
 
 /// The status with which the gate refuses: its words, or what a guard found.
@@ -50,7 +51,19 @@ impl Member {
     /// Reads the cluster's state as this member sees it.
     pub(in crate::operations) async fn view(&self, world: &World) -> Result<ClusterView, StepError> {
         let said = self.ask(world, &GateCommand::Members).await?;
-        read_members(&said).map_err(|error| StepError::passing(error.to_string()))
+        let mut view = read_members(&said).map_err(|error| StepError::passing(error.to_string()))?;
+        let nodes = view.cluster.iter_mut().flat_map(|cluster| &mut cluster.nodes);
+        let mut unknown: Vec<_> = nodes.filter(|(_, node)| node.address.is_empty()).collect();
+        if unknown.is_empty() {
+            return Ok(view);
+        }
+        // A node that was never online while this member runs has no address there; the configuration has.
+        let configured = corosync::read_nodes(&self.ask(world, &GateCommand::About).await?);
+        for (name, node) in &mut unknown {
+            let found = configured.iter().find(|other| other.name == **name);
+            node.address = found.and_then(|other| other.links.get(&0).cloned()).unwrap_or_default();
+        }
+        Ok(view)
     }
 
     /// Asks the member for one thing, and returns what it said.
@@ -58,7 +71,13 @@ impl Member {
         match self.access {
             MemberAccess::Root => {
                 let line = Command::new(command.line_for_root(), command.limit());
-                answer(self.address, world.shell.run(&self.login, &line).await?)
+                match world.shell.run(&self.login, &line).await {
+                    Err(RemoteShellError::LoginRefused { .. }) => Err(StepError::lasting(format!(
+                        "the member {0} refuses our login as root; correct proxmox.root_password_file or proxmox.key_file, or install the join gate with `rackseed gate install --node {0}`",
+                        self.address
+                    ))),
+                    said => answer(self.address, said?),
+                }
             }
             MemberAccess::Gate => gate::ask(world, &self.login, command).await,
         }

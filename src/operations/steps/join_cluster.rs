@@ -1,18 +1,28 @@
 //! Brings the node into the cluster: `pvecm create` when there is none, else `pvecm add` through a member.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::join_process::{self, JoinProcess};
+use super::{
+    join_checks::{self, Joiner, Leftover},
+    join_process::{self, JoinProcess},
+};
 use crate::{
-    domain::cluster::{ClusterView, read_members},
+    domain::{
+        cluster::{ClusterView, read_members},
+        corosync::{choose_links, link_arguments},
+    },
     operations::{
         Outcome, Step, StepContext, StepError, StepKind, World,
         cluster_access::{SHORT_COMMAND, node_login, plain_public_key, run},
-        member::{GateCommand, Member, find_member},
+        member::{GateCommand, Member, find_cluster, find_member},
     },
     ports::{Command, Credential, Login},
 };
@@ -57,24 +67,24 @@ impl Step for JoinCluster {
         }
         if let JoinProcess::Ended(said) = process {
             let (reason, may_pass) = join_process::explain(&said);
+            // The key is void by itself after some minutes; that it cannot be taken back now must not hide why the join failed.
+            if let Ok(Some(member)) = find_member(world, &context.host).await {
+                let _ = join_checks::withdraw(world, &login, &member).await;
+            }
             run(world, &login, &join_process::forget()).await?;
             return Err(StepError { reason, may_pass });
         }
         run(world, &login, join_process::RECOVER).await?;
-        let link0 = link0_address(context, &login).await?;
-        match find_member(world, &context.host).await? {
+        let joiner = join_checks::look_at_joiner(context, &login).await?;
+        match find_cluster(world, &context.host).await? {
             None => {
-                start(
-                    world,
-                    &login,
-                    &format!("create {} --link0 {link0}", world.cluster.cluster_name),
-                    SecretString::default(),
-                )
-                .await?
+                let links = links(context, &joiner, None)?;
+                let arguments = format!("create {} {}", world.cluster.cluster_name, link_arguments(&links));
+                start(world, &login, &arguments, SecretString::default()).await?;
+                Ok(Outcome::NotYet("pvecm was started".into()))
             }
-            Some(member) => add(world, &login, &member, link0).await?,
+            Some((member, there)) => add(context, &login, &joiner, &member, &there).await,
         }
-        Ok(Outcome::NotYet("pvecm was started".into()))
     }
 }
 
@@ -93,27 +103,50 @@ async fn start(world: &World, login: &Login, arguments: &str, input: SecretStrin
     }
 }
 
-async fn add(world: &World, login: &Login, member: &Member, link0: Ipv4Addr) -> Result<(), StepError> {
-    let there = member.view(world).await?;
+async fn add(
+    context: &StepContext<'_>,
+    login: &Login,
+    joiner: &Joiner,
+    member: &Member,
+    there: &ClusterView,
+) -> Result<Outcome, StepError> {
+    let (world, address) = (context.world, member.address);
+    if let Leftover::Ours(listed) = join_checks::find_leftover(there, &context.host, &joiner.addresses)? {
+        let node = context.host.hostname.clone();
+        member.ask(world, &GateCommand::Remove { node, address: listed }).await?;
+        return Ok(Outcome::NotYet("what an earlier join of this node left in the cluster was removed".into()));
+    }
     if !there.cluster.as_ref().is_some_and(|cluster| cluster.quorate) {
         return Err(StepError::passing(format!(
-            "the member {} is in no cluster or has no quorum; nothing is joined until it has{}",
-            member.address,
-            alone_hint(&there)
+            "the member {address} is in no cluster or has no quorum; nothing is joined until it has{}",
+            alone_hint(there)
         )));
     }
-    let address = member.address;
+    let cluster = join_checks::look_at_cluster(world, member).await?;
+    join_checks::check_clocks(joiner, &cluster, member)?;
+    let links = link_arguments(&links(context, joiner, Some(&cluster.links))?);
     match &member.login.credential {
         Credential::Password(password) => {
-            let fingerprint = member_fingerprint(world, member).await?;
-            start(world, login, &format!("add {address} --fingerprint {fingerprint} --link0 {link0}"), password.clone())
-                .await
+            let fingerprint = join_checks::member_fingerprint(context, member).await?;
+            start(world, login, &format!("add {address} --fingerprint {fingerprint} {links}"), password.clone())
+                .await?;
         }
         Credential::Ed25519(_) | Credential::OpenSshKey(_) => {
             authorise(world, login, member).await?;
-            start(world, login, &format!("add {address} --use_ssh --link0 {link0}"), SecretString::default()).await
+            start(world, login, &format!("add {address} --use_ssh {links}"), SecretString::default()).await?;
         }
     }
+    Ok(Outcome::NotYet("pvecm was started".into()))
+}
+
+/// The node's address on each of corosync's links. Link 0 is always given: without it `pvecm` does not notice an address that is used twice.
+fn links(
+    context: &StepContext<'_>,
+    joiner: &Joiner,
+    existing: Option<&BTreeSet<u8>>,
+) -> Result<BTreeMap<u8, Ipv4Addr>, StepError> {
+    let home = context.host.address.ok_or_else(|| StepError::lasting("the node's address is not known; rebuild it"))?;
+    choose_links(&context.world.cluster.links, &joiner.addresses, home, existing).map_err(StepError::lasting)
 }
 
 /// What a person can do for the one member that is left of two: a node that died in the middle of its join counts already.
@@ -124,25 +157,6 @@ fn alone_hint(there: &ClusterView) -> &'static str {
         ". It is one of two nodes; if the other one is this node, which died while it joined, or is off for good, run `pvecm expected 1` there"
     } else {
         ""
-    }
-}
-
-/// Reads the fingerprint of the member's API certificate over the pinned SSH connection, and holds it against the setting.
-async fn member_fingerprint(world: &World, member: &Member) -> Result<String, StepError> {
-    let said = member.ask(world, &GateCommand::Fingerprint).await?;
-    let seen = said.trim().rsplit('=').next().unwrap_or_default().to_uppercase();
-    if seen.len() != 95 || !seen.chars().all(|c| c.is_ascii_hexdigit() || c == ':') {
-        return Err(StepError::lasting(format!(
-            "the member {} did not show the fingerprint of its certificate: {}",
-            member.address,
-            said.trim()
-        )));
-    }
-    match &world.cluster.join_fingerprint {
-        Some(pinned) if pinned.to_uppercase() != seen => Err(StepError::lasting(format!(
-            "the member's certificate has changed: proxmox.join_fingerprint is {pinned}, the member shows {seen}; if it was renewed, correct the setting, then retry"
-        ))),
-        Some(_) | None => Ok(seen),
     }
 }
 
@@ -163,16 +177,4 @@ async fn authorise(world: &World, login: &Login, member: &Member) -> Result<(), 
     )
     .await?;
     Ok(())
-}
-
-/// The node's address on corosync's link 0. Always given: without it `pvecm` does not notice an address that is used twice.
-async fn link0_address(context: &StepContext<'_>, login: &Login) -> Result<Ipv4Addr, StepError> {
-    let home = context.host.address.ok_or_else(|| StepError::lasting("the node's address is not known; rebuild it"))?;
-    let Some(network) = context.world.cluster.link0_network else { return Ok(home) };
-    let said = run(context.world, login, "ip -4 -o addr show scope global").await?.output;
-    let addresses = said.split_whitespace().filter_map(|word| word.split_once('/')?.0.parse::<Ipv4Addr>().ok());
-    addresses
-        .into_iter()
-        .find(|address| network.contains(address))
-        .ok_or_else(|| StepError::lasting(format!("the node has no address in proxmox.link0_network {network}")))
 }

@@ -64,6 +64,10 @@ pub(super) const REVIVE: &str = "cd /; if [ ! -e /etc/pve/.members ] && ! system
 pub(super) const RECOVER: &str = "cd /; if [ -e /etc/corosync/corosync.conf ] || [ -e /etc/corosync/authkey ]; then systemctl stop corosync 2>/dev/null; \
      rm -f /etc/corosync/corosync.conf /etc/corosync/authkey; systemctl start pve-cluster; fi; cat /etc/pve/.members";
 
+/// pmxcfs lets go of a lock whose owner died after 120 s, and nobody may delete it before.
+const LOCKED: &str =
+    "the cluster's configuration is locked by a change that did not end; Proxmox lets go of it after two minutes";
+
 /// What `pvecm` says when it fails, what that means, and whether trying again by itself may help (pve-cluster `PVE/Cluster/Setup.pm`,
 /// `PVE/CLI/pvecm.pm`, `PVE/API2/ClusterConfig.pm`; seen on a real cluster).
 const FAILURES: &[(&str, &str, bool)] = &[
@@ -103,9 +107,9 @@ const FAILURES: &[(&str, &str, bool)] = &[
         "the cluster still lists a node of this name; remove it there with `pvecm delnode`, then retry",
         false,
     ),
-    ("no quorum", "the cluster has no quorum", true),
-    ("lock request timeout", "the cluster's configuration is locked", true),
-    ("got timeout", "the cluster's configuration is locked", true),
+    ("no quorum", "the cluster has no quorum; bring its nodes online", true),
+    ("lock request timeout", LOCKED, true),
+    ("got timeout", LOCKED, true),
     ("Check if node may join a cluster failed", "the node may not join", false),
 ];
 

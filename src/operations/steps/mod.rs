@@ -7,6 +7,7 @@ mod await_network_boot;
 mod confirm_host_key;
 mod finish;
 mod install_join_gate;
+mod join_checks;
 mod join_cluster;
 mod join_process;
 pub(super) mod leave_cluster;

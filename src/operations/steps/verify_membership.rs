@@ -67,6 +67,13 @@ impl Step for VerifyMembership {
         if there.as_ref().is_some_and(|there| !there.is_whole(&names)) {
             return Ok(Outcome::NotYet(format!("waiting for the other members to see {name} online and a quorum")));
         }
+        if let Some(member) = &member {
+            super::join_checks::withdraw(world, &login, member).await?;
+        }
+        // The certificate is a new one since the join.
+        if let Some(address) = context.host.address {
+            world.certificates.forget_pin(address).await?;
+        }
         // Said before the turn goes on: a host that does not know of this member would create a second cluster.
         if context.host.state == HostState::Joining && !context.host.is_member {
             let facts = HostFacts { is_member: Some(true), ..HostFacts::default() };
