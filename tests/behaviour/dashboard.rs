@@ -152,7 +152,7 @@ async fn a_person_registers_a_host_and_presses_rebuild_and_the_page_follows_the_
     assert_eq!(browser.overflow().await, 0, "nothing reaches beyond the width of a phone");
     browser.picture("7-phone-host").await;
     browser.open(&house.operator(&format!("/operations/{operation}"))).await;
-    browser.see(".state-line", "2 of 12 steps done").await;
+    browser.see(".state-line", "2 of 13 steps done").await;
     browser.picture("7-phone-operation").await;
     browser.open(&house.operator(&format!("/hosts/{host}"))).await;
     browser.click("#cancel").await;
