@@ -151,7 +151,7 @@ impl Belonging {
 }
 
 /// The votes of a cluster with and without one of its nodes. Every node counts as one vote, which is what Proxmox gives it; a vote of a
-/// QDevice, or other numbers in `corosync.conf`, are not in a node's `.members` and not counted here.
+/// quorum device, or other numbers in `corosync.conf`, are not in a node's `.members` and not counted here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Votes {
     /// How many nodes the cluster has, the host included.
