@@ -100,7 +100,7 @@ fn rows(text: &str) -> Reading<Vec<Row>> {
     let objects =
         text.lines().map(|line| line.trim_matches(['[', ']', ',', ' ', '\r'])).filter(|line| !line.is_empty());
     objects
-        .map(|object| serde_json::from_str(object))
+        .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .map_err(|error| Unread { what: "the list of guests".into(), why: error.to_string() })
 }

@@ -16,11 +16,11 @@ pub(super) const RULES: &[Rule] = &[
             return Vec::new();
         };
         let disks = match ceph.disks_of(facts.name()) {
-            0 => "disks".to_owned(),
-            1 => "1 disk".to_owned(),
-            disks => format!("{disks} disks"),
+            0 => "disks (OSDs)".to_owned(),
+            1 => "1 disk (OSD)".to_owned(),
+            disks => format!("{disks} disks (OSDs)"),
         };
-        vec![format!("{} has {disks} (OSDs) in Ceph; take them out and let Ceph recover first", facts.name())]
+        vec![format!("{} has {disks} in Ceph; take them out and let Ceph recover first", facts.name())]
     }),
     blocker("ceph_unread", |facts| unread(facts.unread(|report| &report.ceph), "Ceph's monitors and disks")),
     blocker("serves_storage", |facts| {

@@ -142,7 +142,14 @@ async fn refused(
         RebuildRefusal::Objection { preflight, .. } => {
             return page(state, &preflight, &wish.asked, &wish.consent, Some((StatusCode::CONFLICT, detail))).await;
         }
-        refusal => {
+        refusal @ (RebuildRefusal::UnknownHost(_)
+        | RebuildRefusal::Confirmation { .. }
+        | RebuildRefusal::UnknownImage(_)
+        | RebuildRefusal::UnderWay { .. }
+        | RebuildRefusal::NotReady(_)
+        | RebuildRefusal::Ledger(_)
+        | RebuildRefusal::Secrets(_)
+        | RebuildRefusal::Key(_)) => {
             let status = Problem::from(refusal).status();
             let asked = Asked { image: None, ..wish.asked.clone() };
             (state.rebuild.plan(id, &asked).await?, (status, detail))
@@ -197,10 +204,12 @@ async fn page(
         ask_address: asked.member_address.is_some() || asks_for_address(&facts.cluster.belonging),
         member_address: asked.member_address.map(|address| address.to_string()).unwrap_or_default(),
         cluster: preflight.outlook.as_ref().map(|outlook| ClusterPart::new(outlook, now)),
-        no_cluster: match facts.cluster.belonging {
-            Belonging::Unknown(_) => "It could not be asked; see above.",
-            _ if facts.cluster.view.is_some() => "There is none yet: the node that was asked stands alone.",
-            _ => "There is none yet.",
+        no_cluster: if matches!(facts.cluster.belonging, Belonging::Unknown(_)) {
+            "It could not be asked; see above."
+        } else if facts.cluster.view.is_some() {
+            "There is none yet: the node that was asked stands alone."
+        } else {
+            "There is none yet."
         },
         answer: review.and_then(|review| review.toml.as_deref()).map(state.redact),
         difference: difference(state, preflight).await?,

@@ -143,6 +143,10 @@ async fn a_person_sees_what_is_on_a_member_before_it_is_wiped() {
     browser.see("#findings", "5 blockers, 7 warnings").await;
     browser.see("#confirmation", "Go on in spite of guests_running").await;
     browser.picture("preflight-2-desktop").await;
+    browser.scheme("dark").await;
+    browser.run("document.getElementById('confirmation').scrollIntoView()").await;
+    browser.picture("preflight-3-dark").await;
     browser.resize(390, 1400).await;
-    browser.picture("preflight-3-phone").await;
+    browser.picture("preflight-4-phone").await;
+    assert_eq!(browser.overflow().await, 0, "nothing is wider than a phone");
 }
