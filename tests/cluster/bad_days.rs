@@ -1,6 +1,10 @@
 //! Days on which something is wrong with the member, the node or the way between them. Each ends in a sentence or in a cluster that is whole.
 
-use rackseed::domain::operation::{OperationStatus, StepStatus};
+use rackseed::{
+    daemon::SystemClock,
+    domain::operation::{OperationStatus, StepStatus},
+    ports::Clock,
+};
 
 use crate::{
     lab::{Oddities, in_lab, until},
@@ -205,7 +209,7 @@ fn a_clock_that_is_wrong_by_hours_is_no_reason_to_hang() {
         let late = Oddities { clock_offset: Some("+3h"), ..Oddities::default() };
         let (host, operation) = story.install("pve-02", 2, &late).await;
         let skew = story.node("pve-02").console(". /etc/environment; export LD_PRELOAD FAKETIME; date +%s");
-        let ahead = skew.trim().parse::<i64>().unwrap() - jiff::Timestamp::now().as_second();
+        let ahead = skew.trim().parse::<i64>().unwrap() - SystemClock.now().as_second();
         assert!((10_000..11_600).contains(&ahead), "the node's clock is {ahead} s ahead");
         // The join itself bears it; where it is held up for it, the person is told.
         let is_told = |progress: &_| !current(progress).1.contains("clock");

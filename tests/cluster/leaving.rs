@@ -106,7 +106,12 @@ fn nobody_leaves_while_online_or_at_the_cost_of_the_quorum_or_past_a_lock() {
         let said = story.drive_until(&endings[1].host, &operation, "offline").await;
         assert!(said.contains("waiting for the cluster to see pve-02 offline"), "{said}");
         assert_eq!(removals(&story, "pve-02"), 0);
-        story.node("pve-03").console("mkdir -p /etc/pve/priv/lock/file-corosync_conf; touch -d '+6 seconds' /etc/pve/priv/lock/file-corosync_conf");
+        // A lock whose holder is gone: it is said, and waited out once it is old.
+        let lock = "/etc/pve/priv/lock/file-corosync_conf";
+        story.node("pve-03").console(&format!("mkdir -p {lock}; touch -d '+1 hour' {lock}"));
+        drop(story.nodes.remove("pve-02"));
+        story.drive_until(&endings[1].host, &operation, "locked").await;
+        story.node("pve-03").console(&format!("touch -d '-1 hour' {lock}"));
         leave(&mut story, "pve-02", &endings[1], &operation).await;
         until("the others are whole without it", || story.node("pve-01").sees(&["pve-01", "pve-03"])).await;
         assert!(removals(&story, "pve-02") >= 2, "the lock was met, and waited out");

@@ -9,6 +9,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use rackseed::{
+    daemon::SystemClock,
     domain::{
         host_lifecycle::HostState,
         identity::{HostId, OperationId},
@@ -97,7 +98,7 @@ impl<'a> Story<'a> {
         let mut rebuilds = RebuildWorld::new();
         rebuilds.use_nodes(Arc::new(Ssh), settings);
         let story = Self { lab, rebuilds, nodes: BTreeMap::new() };
-        story.set_clock(Timestamp::now());
+        story.set_clock(SystemClock.now());
         story
     }
 
