@@ -36,6 +36,8 @@ struct HostPage {
     tone: &'static str,
     since: Moment,
     patience: Option<HostPatience>,
+    /// When the page looks again by itself: its minutes have passed.
+    look_again: String,
     doing: String,
     hint: String,
     facts: Vec<(&'static str, String)>,
@@ -86,6 +88,7 @@ pub(super) async fn show(
         tone: state_tone(host.state, operation.as_ref()),
         since: Moment::new(host.state_since, now),
         patience: state.patience.look(&host).await?,
+        look_again: (now + jiff::SignedDuration::from_mins(1)).to_string(),
         doing: doing(&host, operation.as_ref()),
         hint: hint(state, &host).await?,
         facts: facts(state, &host, disks, now),
