@@ -60,10 +60,14 @@ pub(super) async fn serve(State(state): State<OperatorState>) -> Result<Response
     Ok(([(header::CONTENT_TYPE, kind)], text.end()).into_response())
 }
 
-/// Whether the database can be read.
+/// Whether the database can be read and written: on a full disk everything looks well until something has to be kept.
 pub(super) async fn health(State(state): State<OperatorState>) -> Response {
-    match state.feed.newest_event().await {
-        Ok(_) => match state.operations.world.pauses.all().into_iter().next() {
+    let answer = match state.feed.newest_event().await {
+        Ok(_) => state.feed.check_writable().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(()) => match state.operations.world.pauses.all().into_iter().next() {
             None => "ok\n".into_response(),
             Some((id, pause)) => {
                 let detail = format!("the operation {id} stands still since {}: {}", pause.since, pause.reason);

@@ -16,6 +16,9 @@ pub trait LiveFeed: Send + Sync {
     /// Returns the id of the newest row, 0 when there is none.
     async fn newest_event(&self) -> Result<i64, LedgerError>;
 
+    /// Writes something that changes nothing, as proof that changes can be written.
+    async fn check_writable(&self) -> Result<(), LedgerError>;
+
     /// Writes a row that belongs to no other change.
     async fn publish(&self, event: &NewLiveEvent, now: Timestamp) -> Result<(), LedgerError>;
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
+
 use super::{
     host_keeper::{HostKeeper, KeeperError, Move},
     patience_desk::{HostPatience, PatienceDesk},
@@ -14,6 +16,9 @@ use crate::{
     },
     ports::{Clock, HostLedger, LedgerError},
 };
+
+/// How far the clock may be set back, in small corrections, before that is told.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long a host may stay in each transitional state; states that are not named keep the table's patience.
 #[derive(Debug, Clone, Default)]
@@ -44,11 +49,13 @@ impl Watchdog {
     pub async fn look(&self) -> Result<(), LedgerError> {
         for host in self.hosts.hosts().await? {
             let Some(look) = self.patience.look(&host).await? else { continue };
-            if look.is_given_up
+            let given_up = look.is_given_up.then(|| {
+                let minutes = look.expectation.limit.as_secs() / 60;
+                format!("{} for more than {minutes} min; {}", host.state.label(), advice(host.state))
+            });
+            if let Some(reason) = given_up.or_else(|| self.disarmed_by_clock(&host))
                 && let Some((_, event)) = host.state.facts().patience
             {
-                let minutes = look.expectation.limit.as_secs() / 60;
-                let reason = format!("{} for more than {minutes} min; {}", host.state.label(), advice(host.state));
                 match self.keeper.apply(&host, event, Move::failing(reason)).await {
                     // It moved while we looked: not overdue any more.
                     Ok(_) | Err(KeeperError::Ledger(LedgerError::Conflict)) => {}
@@ -61,6 +68,17 @@ impl Watchdog {
             }
         }
         Ok(())
+    }
+
+    /// No installer is given out before the moment of the request, so the machine would be waited for in vain, for hours and in silence.
+    fn disarmed_by_clock(&self, host: &Host) -> Option<String> {
+        let ahead = host.state_since.duration_since(self.clock.now());
+        (host.state.boots_installer() && ahead > CLOCK_STEP).then(|| {
+            format!(
+                "the clock of this computer was set back by {} min, so the rebuild is no longer armed; check its time, then rebuild again",
+                ahead.as_mins()
+            )
+        })
     }
 
     async fn tell_overdue(&self, host: &Host, look: &HostPatience) -> Result<(), LedgerError> {

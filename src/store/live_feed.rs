@@ -41,6 +41,15 @@ impl LiveFeed for Store {
         self.read(newest_event).await
     }
 
+    async fn check_writable(&self) -> Result<(), LedgerError> {
+        // SQLite writes the page of this number also when it stays the same. The migrations have a table of their own and leave it alone.
+        self.write(|write| {
+            let number: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(write.pragma_update(None, "user_version", number)?)
+        })
+        .await
+    }
+
     async fn publish(&self, event: &NewLiveEvent, now: Timestamp) -> Result<(), LedgerError> {
         let event = event.clone();
         self.write(move |write| tell(write, &event, now)).await

@@ -96,7 +96,7 @@ impl Operator {
 
     /// Registers a host and returns its id.
     pub(crate) async fn register(&self, hostname: &str, mac: &str) -> String {
-        let body = json!({ "hostname": hostname, "mac": mac, "server_type": "generic-nvme" });
+        let body = json!({ "hostname": hostname, "mac": mac, "server_type": "generic-sata" });
         let (status, host) = self.ask(Method::POST, "/api/hosts", Some(&body)).await.unwrap();
         assert_eq!(status, 201, "{host:#}");
         host["id"].as_str().unwrap().to_owned()

@@ -29,20 +29,21 @@ pub(crate) struct Entries {
 /// Looks into a database that somebody else writes.
 pub(crate) struct JournalWatch {
     database: Connection,
+    operations: i64,
     writes: Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
 impl JournalWatch {
-    /// `data_folder` must have a database with all its tables.
-    pub(crate) fn start(data_folder: &Path) -> Self {
+    /// `data_folder` must have a database with all its tables. Everything is over when so many operations are.
+    pub(crate) fn start(data_folder: &Path, operations: i64) -> Self {
         let (sender, writes) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |_| {
             let _ = sender.send(());
         })
         .unwrap();
         watcher.watch(data_folder, RecursiveMode::NonRecursive).unwrap();
-        Self { database: open(data_folder), writes, _watcher: watcher }
+        Self { database: open(data_folder), operations, writes, _watcher: watcher }
     }
 
     /// Waits until there are so many entries, or all operations are over, or the time is.
@@ -70,7 +71,7 @@ impl JournalWatch {
         });
         // A database that is being restored after a death cannot be read for a moment.
         let (count, operations, open) = answer.unwrap_or((0, 0, 0));
-        Entries { count: usize::try_from(count).unwrap(), is_over: operations > 0 && open == 0 }
+        Entries { count: usize::try_from(count).unwrap(), is_over: operations >= self.operations && open == 0 }
     }
 }
 
@@ -81,7 +82,7 @@ pub(crate) fn count(data_folder: &Path) -> usize {
 
 /// The public key of the newest rebuild, `TYPE BASE64`.
 pub(crate) fn ephemeral_key(data_folder: &Path) -> String {
-    let question = "SELECT public_key FROM rebuilds ORDER BY requested_at DESC LIMIT 1";
+    let question = "SELECT public_key FROM rebuilds JOIN operations ON operations.id = rebuilds.operation ORDER BY number DESC LIMIT 1";
     let line: String = open(data_folder).query_row(question, [], |row| row.get(0)).unwrap();
     line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }

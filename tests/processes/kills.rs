@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::{StreamExt, stream};
 
 use crate::{
+    daemon::is_ready,
     journal::{self, JournalWatch},
-    proof::ends_ready_with_one_join,
+    proof::{READY_LIMIT, Times, ends_ready_after, ends_ready_with_one_join},
     world::{HOSTNAME, Way, World},
 };
 
@@ -32,7 +33,7 @@ async fn killed_at(way: Way, entry: usize) -> Option<usize> {
     let mut world = World::begin(way).await;
     let (data, daemon) = (world.data(), world.take_daemon());
     let watching = tokio::task::spawn_blocking(move || {
-        let entries = JournalWatch::start(&data).wait_for(entry, ENTRY_LIMIT);
+        let entries = JournalWatch::start(&data, 1).wait_for(entry, ENTRY_LIMIT);
         daemon.kill();
         (entries.count >= entry).then(|| journal::count(&data))
     });
@@ -87,7 +88,7 @@ async fn killed_at_every_write_one_after_the_other_it_ends_ready_with_one_join()
     loop {
         let (data, daemon) = (world.data(), world.take_daemon());
         let watching = tokio::task::spawn_blocking(move || {
-            let seen = JournalWatch::start(&data).wait_for(entries + 1, ENTRY_LIMIT);
+            let seen = JournalWatch::start(&data, 1).wait_for(entries + 1, ENTRY_LIMIT);
             daemon.kill();
             (seen.is_over, journal::count(&data))
         });
@@ -105,4 +106,49 @@ async fn killed_at_every_write_one_after_the_other_it_ends_ready_with_one_join()
     println!("{lives} lives for {entries} entries");
     world.operator.wait_until_served().await;
     ends_ready_with_one_join(&world).await;
+}
+
+/// What is true after the second rebuild of a host that the first one brought into the cluster.
+const AGAIN: Times = Times { installed: 2, joined: 2, removed: 1 };
+
+/// A world in which the host is a member, and its machine runs.
+async fn member() -> World {
+    let mut world = World::begin(Way::AddByKey).await;
+    world.operator.rebuild(&world.host, HOSTNAME).await.unwrap();
+    world.switch_on();
+    world.operator.wait_for(&world.host, "is ready", READY_LIMIT, is_ready).await;
+    world
+}
+
+/// The same death as in `killed_at`, while the host is rebuilt again: it must leave its cluster first. Entries are counted from the beginning
+/// of that rebuild.
+async fn killed_while_rebuilt_again(entry: usize) -> Option<usize> {
+    let mut world = member().await;
+    let (data, daemon) = (world.data(), world.take_daemon());
+    let before = journal::count(&data);
+    let watching = tokio::task::spawn_blocking(move || {
+        let entries = JournalWatch::start(&data, 2).wait_for(before + entry, ENTRY_LIMIT);
+        daemon.kill();
+        (entries.count >= before + entry).then(|| journal::count(&data) - before)
+    });
+    let _ = world.operator.rebuild(&world.host, HOSTNAME).await;
+    let died_at = watching.await.unwrap();
+    world.restart();
+    world.operator.wait_until_served().await;
+    ends_ready_after(&world, AGAIN).await;
+    died_at
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_it_rebuilds_a_member_it_ends_ready_with_one_removal_and_one_join() {
+    let world = member().await;
+    let before = journal::count(&world.data());
+    world.operator.rebuild(&world.host, HOSTNAME).await.unwrap();
+    ends_ready_after(&world, AGAIN).await;
+    let count = journal::count(&world.data()) - before;
+    drop(world);
+    let entries: Vec<_> = (1..=count).step_by(2).collect();
+    let died_at: Vec<_> = stream::iter(entries).map(killed_while_rebuilt_again).buffered(AT_ONCE).collect().await;
+    println!("a member again, {count} entries: killed when there were {died_at:?}");
+    assert!(died_at.iter().flatten().count() * 2 > died_at.len(), "{died_at:?}");
 }

@@ -10,12 +10,15 @@
 )]
 
 mod cable;
+mod clock;
 mod daemon;
+mod full_disk;
 mod journal;
 mod kills;
 mod member;
 mod proof;
 mod slot;
+mod small_disk;
 mod unreachable;
 mod webhook;
 mod world;

@@ -11,7 +11,7 @@ use rackseed::simulator::NodeLog;
 use crate::{
     daemon::is_ready,
     journal,
-    member::PASSWORD,
+    member::{NAME, PASSWORD},
     world::{HOSTNAME, World},
 };
 
@@ -20,21 +20,40 @@ pub(crate) const READY_LIMIT: Duration = Duration::from_secs(120);
 /// How long a ready node is watched for something that must not happen: longer than the daemon's own rounds.
 const SETTLED: Duration = Duration::from_millis(1500);
 
-/// Waits until the host is ready, and holds everything against the node's own log.
-pub(crate) async fn ends_ready_with_one_join(world: &World) {
-    ends_ready_with_one_join_after(world, 1).await;
+/// How often each of the things was done that must not be done too often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The disk was written.
+    pub(crate) installed: usize,
+    /// The node was brought into the cluster.
+    pub(crate) joined: usize,
+    /// It was taken out of the cluster.
+    pub(crate) removed: usize,
 }
 
-/// The same when the disk may have been written so many times.
-pub(crate) async fn ends_ready_with_one_join_after(world: &World, installations: usize) {
+impl Times {
+    /// Of one rebuild of a host that was in no cluster.
+    pub(crate) const FIRST: Self = Self { installed: 1, joined: 1, removed: 0 };
+}
+
+/// Waits until the host is ready after its first rebuild, and holds everything against the node's own log.
+pub(crate) async fn ends_ready_with_one_join(world: &World) {
+    ends_ready_after(world, Times::FIRST).await;
+}
+
+/// The same for other stories.
+pub(crate) async fn ends_ready_after(world: &World, times: Times) {
     let told = || world.tell();
     world.operator.wait_for(&world.host, "is ready", READY_LIMIT, is_ready).await;
     let log = world.node_log();
     let lines = log.lines().len();
     let key = journal::ephemeral_key(&world.data());
 
-    assert_eq!(log.noted("installed").len(), installations, "the disk was written more than once\n{}", told());
-    one_join(&log, &told);
+    assert_eq!(log.noted("installed").len(), times.installed, "the disk was not written so often\n{}", told());
+    joins(&log, times.joined, &told);
+    let removed = world.network.log(NAME).noted("pvecm started");
+    let removed: Vec<_> = removed.iter().filter(|line| line.starts_with("delnode ")).collect();
+    assert_eq!(removed.len(), times.removed, "{removed:?}\n{}", told());
     key_is_gone(&log, &key, world, &told);
     let text = log.lines().join("\n") + &fs::read_to_string(world.stage.path("daemon.log")).unwrap();
     assert!(!text.contains(PASSWORD), "a password was logged\n{}", told());
@@ -44,16 +63,17 @@ pub(crate) async fn ends_ready_with_one_join_after(world: &World, installations:
     assert_eq!(log.lines().len(), lines, "something was done to a ready node\n{}", told());
 }
 
-/// Exactly one `pvecm create` or `add`, which succeeded.
-fn one_join(log: &NodeLog, told: &dyn Fn() -> String) {
+/// Exactly so many `pvecm create` or `add`, which all succeeded.
+fn joins(log: &NodeLog, count: usize, told: &dyn Fn() -> String) {
     let started: Vec<_> = log
         .noted("pvecm started")
         .into_iter()
         .filter(|line| line.starts_with("create ") || line.starts_with("add "))
         .collect();
-    assert_eq!(started.len(), 1, "not exactly one join: {started:?}\n{}", told());
+    assert_eq!(started.len(), count, "other joins than there should be: {started:?}\n{}", told());
     let ended = log.noted("pvecm ended");
-    assert!(ended.len() == 1 && ended[0].ends_with(" 0"), "the join ended otherwise: {ended:?}\n{}", told());
+    let well = ended.iter().filter(|line| line.ends_with(" 0")).count();
+    assert!(ended.len() == count && well == count, "the join ended otherwise: {ended:?}\n{}", told());
 }
 
 /// The ephemeral key came, went, stands nowhere any more, and the daemon has tried it last and was refused.

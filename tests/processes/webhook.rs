@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     daemon::is_ready,
-    proof::{READY_LIMIT, ends_ready_with_one_join, ends_ready_with_one_join_after},
+    proof::{READY_LIMIT, Times, ends_ready_after, ends_ready_with_one_join},
     world::{HOSTNAME, Way, World},
 };
 
@@ -81,5 +81,5 @@ async fn the_webhook_of_an_older_rebuild_is_refused_and_changes_nothing() {
 
     new.deliver().await.unwrap();
     world.operator.wait_for(&world.host, "is ready", READY_LIMIT, is_ready).await;
-    ends_ready_with_one_join_after(&world, 2).await;
+    ends_ready_after(&world, Times { installed: 2, ..Times::FIRST }).await;
 }

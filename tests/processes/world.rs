@@ -140,7 +140,7 @@ impl World {
         self.machines.shutdown().await;
     }
 
-    /// Waits until the daemon has said something.
+    /// Waits until the daemon has said something, in any of its lives.
     pub(crate) async fn wait_for_log(&self, words: &str) {
         let end = Instant::now() + SAID_LIMIT;
         while !self.operator.daemon_log().contains(words) {
