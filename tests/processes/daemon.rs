@@ -104,7 +104,7 @@ impl Operator {
 
     /// Asks for a rebuild. The daemon may die over it.
     pub(crate) async fn rebuild(&self, host: &str, hostname: &str) -> Result<(), reqwest::Error> {
-        let body = json!({ "confirm": hostname });
+        let body = json!({ "confirm": hostname, "accept_warnings": true });
         let (status, answer) = self.ask(Method::POST, &format!("/api/hosts/{host}/rebuild"), Some(&body)).await?;
         assert_eq!(status, 202, "{answer:#}");
         Ok(())
