@@ -3,6 +3,7 @@
 mod answer;
 mod audit;
 mod backup;
+mod batch;
 mod boots;
 mod client;
 mod config;
@@ -72,6 +73,11 @@ enum Verb {
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// Reinstall several hosts, some at a time or one after the other. This wipes their disks. (asks the running daemon)
+    Rebuild(batch::RebuildArguments),
+    /// Batches of rebuilds (asks the running daemon)
+    #[command(subcommand)]
+    Batch(batch::BatchVerb),
     /// Write everything that this daemon is into one file, while it runs or not
     Backup(backup::BackupArguments),
     /// Bring a backup back: on this computer, or on another one
@@ -119,6 +125,8 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Notify(verb) => notify::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
+        Verb::Rebuild(asked) => batch::rebuild(asked, &arguments.config, printer).await,
+        Verb::Batch(verb) => batch::run(verb, &arguments.config, printer).await,
         Verb::Backup(options) => backup::run(options, &arguments.config, printer).await,
         Verb::Restore(options) => backup::restore(options, &arguments.config, printer).await,
         Verb::Key(verb) => backup::key(verb, &arguments.config, printer).await,

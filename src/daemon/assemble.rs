@@ -16,7 +16,7 @@ use crate::{
     http::{
         BootState, FormToken, HttpListener, MachineState, OperatorState, boot_router, machine_router, operator_router,
     },
-    operations::{GateDesk, OperationDesk, RebuildDesk, run_runner},
+    operations::{BatchDesk, GateDesk, OperationDesk, RebuildDesk, run_batches, run_runner},
     ports::{Catalog, Doorbell},
     provisioning::{MachineUrls, OwnCertificate, PatienceDesk, Watchdog, keep_boot_orders},
     remote_shell::Ssh,
@@ -62,6 +62,11 @@ impl Daemon {
         operator.gates.tell_older().await;
         notifications::start(&adapters, &settings, &stop, &mut tasks).await?;
         let (requests, operator_patience) = (Arc::clone(&operator.requests), Arc::clone(&operator.patience));
+        let (batches, batches_stop) = (Arc::clone(&operator.batches), stop.clone());
+        tasks.spawn(async move {
+            run_batches(batches, batches_stop).await;
+            Ok(())
+        });
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
         let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
         let boot = BootState { desk: Arc::clone(&desks.boot), offers: Arc::clone(&desks.offers), requests };
@@ -169,6 +174,14 @@ fn operator_state(
         armed_for: Duration::from_secs(60 * u64::from(settings.pxe.armed_minutes)),
     };
     let patience = PatienceDesk::new(adapters.store.clone(), Arc::clone(&adapters.clock), patience(settings));
+    let rebuild = Arc::new(rebuild);
+    let batches = BatchDesk {
+        world: Arc::clone(&desks.world),
+        batches: adapters.store.clone(),
+        rebuild: Arc::clone(&rebuild),
+        bell: Doorbell::default(),
+        moving: tokio::sync::Mutex::default(),
+    };
     Ok(OperatorState {
         patience: Arc::new(patience),
         hosts: adapters.store.clone(),
@@ -183,7 +196,8 @@ fn operator_state(
         clock: Arc::clone(&adapters.clock),
         enrolment: Arc::clone(&desks.enrolment),
         answers: Arc::clone(&desks.answers),
-        rebuild: Arc::new(rebuild),
+        rebuild,
+        batches: Arc::new(batches),
         operations,
         gates: Arc::new(GateDesk { world: Arc::clone(&desks.world) }),
         network,

@@ -143,6 +143,11 @@ checked_text!(
     |text| short_id("operation", text)
 );
 checked_text!(
+    /// Names a batch of rebuilds: twelve characters of lower-case base32, safe in URLs.
+    BatchId,
+    |text| short_id("batch", text)
+);
+checked_text!(
     /// Names an ingested installer image: made from product, release and checksum, such as `pve-9.2-1-3fa94c21`.
     ImageId,
     |text| slug("image", text)
@@ -189,6 +194,13 @@ fn spell_short_id(random: [u8; 8]) -> String {
 }
 
 impl HostId {
+    /// Makes an id from random bytes; the caller brings the randomness.
+    pub fn from_random(random: [u8; 8]) -> Self {
+        Self(spell_short_id(random))
+    }
+}
+
+impl BatchId {
     /// Makes an id from random bytes; the caller brings the randomness.
     pub fn from_random(random: [u8; 8]) -> Self {
         Self(spell_short_id(random))

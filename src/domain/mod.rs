@@ -8,6 +8,7 @@ pub mod answer_file;
 pub mod answer_options;
 mod answer_rules;
 pub mod audit;
+pub mod batch;
 pub mod boot_attempts;
 pub mod boot_diagnosis;
 pub mod boot_options;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::domain::{
-    identity::{HostId, ImageId, MacAddress, OperationId},
+    identity::{BatchId, HostId, ImageId, MacAddress, OperationId},
     image_addition::AdditionId,
 };
 
@@ -75,6 +75,11 @@ impl FormFields {
     pub(super) fn ticked<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter_map(move |(field, _)| field.strip_prefix(beginning))
     }
+
+    /// The texts of a field that may be there several times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, text)| text.as_str())
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for FormFields {
@@ -120,6 +125,17 @@ impl<S: Send + Sync> FromRequestParts<S> for OperationPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_id(parts, state).await;
         id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no operation has this id"))
+    }
+}
+
+/// The batch of a path.
+pub(super) struct BatchPath(pub(super) BatchId);
+
+impl<S: Send + Sync> FromRequestParts<S> for BatchPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no batch has this id"))
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        answers, audit, boots, gates, hosts, image_views, images, network, notifications, power, rebuild_views,
-        rebuilds, sightings, views,
+        answers, audit, batches, boots, gates, hosts, image_views, images, network, notifications, power,
+        rebuild_views, rebuilds, sightings, views,
     },
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
@@ -113,6 +113,10 @@ fn schemas() -> Map<String, Value> {
     add::<views::StepJson>(&mut schemas);
     add::<views::ActionJson>(&mut schemas);
     add::<views::OutputJson>(&mut schemas);
+    add::<batches::NewBatchJson>(&mut schemas);
+    add::<batches::BatchJson>(&mut schemas);
+    add::<batches::TurnJson>(&mut schemas);
+    add::<batches::SkipJson>(&mut schemas);
     add::<image_views::ImagesJson>(&mut schemas);
     add::<image_views::ImageJson>(&mut schemas);
     add::<image_views::AdditionJson>(&mut schemas);

@@ -16,7 +16,7 @@ use crate::{
         image_use::{ImageUse, server_types_with},
         server_type::ServerType,
     },
-    operations::{GateDesk, OperationDesk, OperationView, RebuildDesk},
+    operations::{BatchDesk, GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
         AuditLog, Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError,
         LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
@@ -56,6 +56,8 @@ pub struct OperatorState {
     pub answers: Arc<AnswerDesk>,
     /// Starts rebuilds.
     pub rebuild: Arc<RebuildDesk>,
+    /// Rebuilds many hosts.
+    pub batches: Arc<BatchDesk>,
     /// Shows and moves operations.
     pub operations: Arc<OperationDesk>,
     /// Installs and removes the join gate.

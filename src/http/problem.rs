@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     domain::preflight::Objection,
     http::api::rebuild_views::findings,
-    operations::{GateRefusal, OperationRefusal, RebuildRefusal},
+    operations::{BatchRefusal, GateRefusal, OperationRefusal, RebuildRefusal},
     ports::{ImageLibraryError, ImageRefusal, IntakeRefusal, LedgerError, PowerError, RegisterError},
     provisioning::{EnrolmentError, PowerRefusal, Refusal},
 };
@@ -188,6 +188,19 @@ impl From<GateRefusal> for Problem {
             GateRefusal::Member(_) => Self::new(StatusCode::BAD_GATEWAY, detail),
             GateRefusal::Ledger(error) => error.into(),
             GateRefusal::Secrets(_) | GateRefusal::Key(_) => Self::internal(detail),
+        }
+    }
+}
+
+impl From<BatchRefusal> for Problem {
+    fn from(refusal: BatchRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            BatchRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            BatchRefusal::Invalid { field, problem } => Self::fields(&[(field, problem)]),
+            BatchRefusal::NotPossible(_) => Self::new(StatusCode::CONFLICT, detail),
+            BatchRefusal::Ledger(error) => error.into(),
+            BatchRefusal::Secrets(_) => Self::internal(detail),
         }
     }
 }

@@ -16,11 +16,11 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        answers, audit, boots, catalog, gates, hosts, images, network, notifications, operations, power, rebuilds,
-        sightings,
+        answers, audit, batches, boots, catalog, gates, hosts, images, network, notifications, operations, power,
+        rebuilds, sightings,
     },
     boot,
-    dashboard::{assets, audit_page, forms, image_page, notifications_page, pages, rebuild_page},
+    dashboard::{assets, audit_page, batch_page, forms, image_page, notifications_page, pages, rebuild_page},
     live_events, machine, metrics, openapi,
     problem::Problem,
     request_counts::{RequestCounts, count},
@@ -222,6 +222,16 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("end an operation"),
     Row::get("/api/hosts/{id}/rebuild-plan", Body::Json("RebuildPlan"), || get(rebuilds::plan)).asking(&["image", "member_address"])
         .says("the pre-flight of a rebuild: what it would wipe and install, what the cluster would look like, and what speaks against it"),
+    Row::get("/api/batches", Body::List("Batch"), || get(batches::list)).says("list the batches of rebuilds, newest first"),
+    Row::post("/api/batches", Body::Json("NewBatch"), (201, Body::Json("Batch")), || post(batches::open))
+        .says("rebuild several hosts; wipes their disks"),
+    Row::get("/api/batches/{id}", Body::Json("Batch"), || get(batches::show)).says("one batch with its hosts"),
+    Row::post("/api/batches/{id}/resume", Body::Nothing, (200, Body::Json("Batch")), || post(batches::resume))
+        .says("go on with a paused batch"),
+    Row::post("/api/batches/{id}/skip", Body::Json("BatchSkip"), (200, Body::Json("Batch")), || post(batches::skip))
+        .says("leave a host out of a batch"),
+    Row::post("/api/batches/{id}/cancel", Body::Nothing, (200, Body::Json("Batch")), || post(batches::cancel))
+        .says("start nothing more of a batch"),
     Row::get("/api/images", Body::Json("Images"), || get(images::list)).says("list the installer images, and those on their way"),
     Row::post("/api/images", Body::Stream, (202, Body::Json("ImageAddition")), || post(images::add)).asking(&["name", "sha256"])
         .says("add an image: from the URL in a NewImage as JSON, else the body is the ISO"),
@@ -281,6 +291,12 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/operations/{id}/retry", &[], || post(forms::retry)).says("the retry form"),
     Row::form("/operations/{id}/skip", &[], || post(forms::skip)).says("the skip form"),
     Row::form("/operations/{id}/cancel", &[], || post(forms::cancel)).says("the cancel form"),
+    Row::form("/batches", &["host", "way", "at_most", "accept_warnings", "confirm"], || post(batch_page::open))
+        .says("the form that rebuilds several hosts"),
+    Row::get("/batches/{id}", HTML, || get(batch_page::show)).says("one batch as a page"),
+    Row::form("/batches/{id}/resume", &[], || post(batch_page::resume)).says("the form that resumes a batch"),
+    Row::form("/batches/{id}/skip", &["host"], || post(batch_page::skip)).says("the form that leaves a host out of a batch"),
+    Row::form("/batches/{id}/cancel", &[], || post(batch_page::cancel)).says("the form that cancels a batch"),
     Row::get("/assets/{file}", Body::Text("text/css"), || get(assets::serve)).says("style and script of the pages"),
 ];
 

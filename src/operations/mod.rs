@@ -3,6 +3,7 @@
 //! Steps are stateless and idempotent: look first, act if needed, look again. A restart and live running are one code path.
 
 mod actions;
+mod batch_desk;
 mod cluster_access;
 mod engine;
 mod known_secrets;
@@ -18,6 +19,7 @@ pub mod steps;
 mod transcript;
 mod world;
 
+pub use batch_desk::{BatchDesk, BatchRefusal, BatchWish, run_batches};
 pub use cluster_access::{ClusterSettings, MemberCredential};
 pub use engine::{Advance, Engine};
 pub use member::{GateDesk, GateRefusal, GateRequest, GateView};

@@ -1,6 +1,7 @@
 //! One small trait for each outside need; each method is one atomic promise.
 
 mod audit_log;
+mod batch_ledger;
 mod boot_files;
 mod boot_trace;
 mod catalog;
@@ -27,6 +28,7 @@ mod sighting_ledger;
 mod ssh_keys;
 
 pub use audit_log::AuditLog;
+pub use batch_ledger::BatchLedger;
 pub use boot_files::BootFileShelf;
 pub use boot_trace::{BootTrace, NoTrace};
 pub use catalog::{CannotRender, Catalog};

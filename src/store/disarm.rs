@@ -8,6 +8,7 @@ use rusqlite::params;
 
 use super::{
     Store,
+    batches::pause_all,
     change::write_change,
     columns::{all, execute, text},
     hosts::all_hosts,
@@ -44,6 +45,7 @@ impl Store {
             for id in all(write, open, [], |row| text::<OperationId>(row, "operation"))? {
                 erase_secrets(write, &id, now)?;
             }
+            pause_all(write, &reason, now)?;
             for table in ["tokens", "turns", "sealed_secrets"] {
                 execute(write, &format!("DELETE FROM {table}"), [])?;
             }

@@ -12,6 +12,7 @@
 mod answers;
 mod audit;
 mod backup;
+mod batches;
 mod before_migration;
 mod boot_records;
 mod change;

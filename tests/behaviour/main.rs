@@ -8,6 +8,7 @@ mod support;
 mod answers;
 mod api;
 mod audit;
+mod batches;
 mod boot_order;
 mod boots;
 mod catalog;

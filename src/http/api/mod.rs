@@ -2,6 +2,7 @@
 
 pub(super) mod answers;
 pub(super) mod audit;
+pub(super) mod batches;
 pub(super) mod boots;
 pub(super) mod catalog;
 pub(super) mod gates;

@@ -3,6 +3,7 @@
 
 pub(super) mod assets;
 pub(super) mod audit_page;
+pub(super) mod batch_page;
 mod boot_part;
 pub(super) mod forms;
 mod hardware_part;

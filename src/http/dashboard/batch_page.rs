@@ -1,0 +1,191 @@
+//! A batch of rebuilds as a page, and the forms that make, resume, thin out and cancel one.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+
+use super::{
+    forms::ours,
+    pages::{Registration, host_list},
+    shell::{PageProblem, Shell, render},
+    words::{Moment, plain},
+};
+use crate::{
+    domain::{
+        batch::{Batch, BatchState, TurnState},
+        identity::{BatchId, HostId},
+    },
+    http::{
+        OperatorState,
+        extract::{BatchPath, FormFields},
+        problem::Problem,
+    },
+    operations::BatchWish,
+};
+
+#[derive(Template)]
+#[template(path = "batch.html")]
+struct BatchPage {
+    shell: Shell,
+    id: String,
+    state: String,
+    tone: &'static str,
+    note: String,
+    way: String,
+    created: Moment,
+    done: usize,
+    rows: Vec<Row>,
+    may_resume: bool,
+    may_cancel: bool,
+}
+
+struct Row {
+    host: String,
+    hostname: String,
+    state: String,
+    tone: &'static str,
+    operation: String,
+    reason: String,
+    may_skip: bool,
+}
+
+/// One batch.
+pub(in crate::http) async fn show(
+    State(state): State<OperatorState>,
+    id: Result<BatchPath, Problem>,
+) -> Result<Response, PageProblem> {
+    let BatchPath(id) = id?;
+    page(&state, &id, StatusCode::OK, None).await
+}
+
+async fn page(
+    state: &OperatorState,
+    id: &BatchId,
+    status: StatusCode,
+    trouble: Option<String>,
+) -> Result<Response, PageProblem> {
+    let mut shell = Shell::new(state).await?;
+    shell.trouble = trouble;
+    let batch = state.batches.batch(id).await?;
+    let is_open = batch.ended_at.is_none();
+    let way = if batch.rolling {
+        "one after the other, with the cluster whole in between".to_owned()
+    } else {
+        format!("at most {} at a time", batch.at_most)
+    };
+    let page = BatchPage {
+        shell,
+        id: batch.id.to_string(),
+        state: plain(batch.state.word()),
+        tone: tone(&batch),
+        note: batch.note.clone().unwrap_or_default(),
+        way,
+        created: Moment::new(batch.created_at, state.clock.now()),
+        done: batch.turns.iter().filter(|turn| turn.state.is_over()).count(),
+        rows: rows(&batch, is_open),
+        may_resume: batch.state == BatchState::Paused,
+        may_cancel: is_open,
+    };
+    Ok(render(status, &page))
+}
+
+fn rows(batch: &Batch, is_open: bool) -> Vec<Row> {
+    let row = |turn: &crate::domain::batch::Turn| Row {
+        host: turn.host.to_string(),
+        hostname: turn.hostname.to_string(),
+        state: plain(turn.state.word()),
+        tone: match turn.state {
+            TurnState::Waiting | TurnState::Skipped | TurnState::Untouched => "calm",
+            TurnState::Starting | TurnState::UnderWay => "busy",
+            TurnState::InTrouble => "bad",
+            TurnState::Ready => "good",
+        },
+        operation: turn.operation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reason: turn.reason.clone().unwrap_or_default(),
+        may_skip: is_open && matches!(turn.state, TurnState::Waiting | TurnState::InTrouble),
+    };
+    batch.turns.iter().map(row).collect()
+}
+
+fn tone(batch: &Batch) -> &'static str {
+    match batch.state {
+        BatchState::Running => "busy",
+        BatchState::Paused => "bad",
+        BatchState::Done => "good",
+        BatchState::Cancelled => "calm",
+    }
+}
+
+/// Makes a batch.
+pub(in crate::http) async fn open(
+    State(state): State<OperatorState>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let fields = ours(&state, fields)?;
+    let hosts = fields.all("host").filter_map(|id| id.parse::<HostId>().ok()).collect();
+    let rolling = fields.get("way") == "rolling";
+    let wish = BatchWish {
+        hosts,
+        at_most: if rolling { Some(1) } else { Some(fields.get("at_most").trim().parse().unwrap_or(0)) },
+        rolling,
+        image: None,
+        accept_warnings: fields.get("accept_warnings") == "yes",
+        confirm: Some(fields.get("confirm").to_owned()),
+    };
+    match state.batches.open(wish).await.map_err(Problem::from) {
+        Ok(batch) => Ok(to_batch(&batch.id)),
+        Err(problem) => {
+            let form = Registration { trouble: Some(problem.detail().to_owned()), ..Registration::default() };
+            host_list(&state, problem.status(), form).await
+        }
+    }
+}
+
+/// Goes on with a batch.
+pub(in crate::http) async fn resume(
+    State(state): State<OperatorState>,
+    id: Result<BatchPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (BatchPath(id), _) = (id?, ours(&state, fields)?);
+    let done = state.batches.resume(&id).await;
+    on_page(&state, &id, done.map(drop).map_err(Problem::from)).await
+}
+
+/// Leaves a host out.
+pub(in crate::http) async fn skip(
+    State(state): State<OperatorState>,
+    id: Result<BatchPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (BatchPath(id), fields) = (id?, ours(&state, fields)?);
+    let host = fields.get("host").parse::<HostId>();
+    let host = host.map_err(|_| Problem::new(StatusCode::NOT_FOUND, "no host has this id"))?;
+    let done = state.batches.skip(&id, &host).await;
+    on_page(&state, &id, done.map(drop).map_err(Problem::from)).await
+}
+
+/// Ends a batch.
+pub(in crate::http) async fn cancel(
+    State(state): State<OperatorState>,
+    id: Result<BatchPath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (BatchPath(id), _) = (id?, ours(&state, fields)?);
+    let done = state.batches.cancel(&id).await;
+    on_page(&state, &id, done.map(drop).map_err(Problem::from)).await
+}
+
+async fn on_page(state: &OperatorState, id: &BatchId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
+    match done {
+        Ok(()) => Ok(to_batch(id)),
+        Err(problem) => page(state, id, problem.status(), Some(problem.detail().to_owned())).await,
+    }
+}
+
+fn to_batch(id: &BatchId) -> Response {
+    Redirect::to(&format!("/batches/{id}")).into_response()
+}
