@@ -391,6 +391,8 @@ fn outcome(host: &Host, view: &OperationView) -> Outcome {
         OperationStatus::NeedsAttention | OperationStatus::Failed | OperationStatus::Cancelled => {
             Outcome::Trouble(reason())
         }
+        // Until it has ended, nobody knows how.
+        OperationStatus::Cancelling => Outcome::UnderWay,
         OperationStatus::Running | OperationStatus::Waiting | OperationStatus::Unwinding => {
             if host.state == HostState::Failed { Outcome::Trouble(reason()) } else { Outcome::UnderWay }
         }
