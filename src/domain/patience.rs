@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn overdue_comes_before_the_limit_and_the_limit_is_never_below_the_setting() {
         // setting, past passages → usual, overdue, limit (minutes)
-        let table: &[(u64, &[u64], Option<u64>, u64, u64)] = &[
+        type Row<'a> = (u64, &'a [u64], Option<u64>, u64, u64);
+        let table: &[Row<'_>] = &[
             (60, &[], None, 30, 60),
             (60, &[6, 6], None, 30, 60),
             (60, &[6, 5, 90], Some(6), 12, 60),

@@ -105,60 +105,73 @@ fn content(body: Body) -> Option<Value> {
     Some(json!({ media: { "schema": schema } }))
 }
 
+/// Every schema of the document that a type of ours describes.
+const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
+    add::<views::HostJson>,
+    add::<views::HistoryJson>,
+    add::<views::OperationJson>,
+    add::<views::StepJson>,
+    add::<views::ActionJson>,
+    add::<views::OutputJson>,
+    add::<batches::NewBatchJson>,
+    add::<batches::BatchJson>,
+    add::<batches::TurnJson>,
+    add::<batches::SkipJson>,
+    add::<image_views::ImagesJson>,
+    add::<image_views::ImageJson>,
+    add::<image_views::AdditionJson>,
+    add::<rebuild_views::RebuildPlanJson>,
+    add::<rebuild_views::FindingJson>,
+    add::<rebuild_views::WipedDiskJson>,
+    add::<rebuild_views::ClusterOutlookJson>,
+    add::<rebuild_views::HostGuestJson>,
+    add::<images::NewImageJson>,
+    add::<images::NewUploadJson>,
+    add::<views::CatalogJson>,
+    add::<views::CatalogProblemJson>,
+    add::<network::NetworkJson>,
+    add::<network::InterfaceJson>,
+    add::<network::ServiceJson>,
+    add::<sightings::SightingJson>,
+    add::<boots::BootJson>,
+    add::<boots::SeenJson>,
+    add::<boots::DiagnosisJson>,
+    add::<boots::ExpectedJson>,
+    add::<boots::CauseJson>,
+    add::<notifications::NotificationsJson>,
+    add::<notifications::TargetJson>,
+    add::<notifications::DeliveryJson>,
+    add::<notifications::TestJson>,
+    add::<notifications::TestedJson>,
+    add::<audit::AuditEntryJson>,
+    add::<answers::AnswerPreviewJson>,
+    add::<answers::AnswerCheckJson>,
+    add::<answers::AnswerNoteJson>,
+    add::<answers::AnswerDifferenceJson>,
+    add::<hosts::NewHostJson>,
+    add::<hosts::HostChangeJson>,
+    add::<rebuilds::RebuildJson>,
+    add::<hosts::ConfirmationJson>,
+    add::<gates::GateJson>,
+    add::<gates::NewGateJson>,
+    add::<power::PowerJson>,
+    add::<power::PowerActionJson>,
+    add::<power::PowerDoneJson>,
+    add::<power::PowerSecretJson>,
+];
+
 fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
-    add::<views::HostJson>(&mut schemas);
-    add::<views::HistoryJson>(&mut schemas);
-    add::<views::OperationJson>(&mut schemas);
-    add::<views::StepJson>(&mut schemas);
-    add::<views::ActionJson>(&mut schemas);
-    add::<views::OutputJson>(&mut schemas);
-    add::<batches::NewBatchJson>(&mut schemas);
-    add::<batches::BatchJson>(&mut schemas);
-    add::<batches::TurnJson>(&mut schemas);
-    add::<batches::SkipJson>(&mut schemas);
-    add::<image_views::ImagesJson>(&mut schemas);
-    add::<image_views::ImageJson>(&mut schemas);
-    add::<image_views::AdditionJson>(&mut schemas);
-    add::<rebuild_views::RebuildPlanJson>(&mut schemas);
-    add::<rebuild_views::FindingJson>(&mut schemas);
-    add::<rebuild_views::WipedDiskJson>(&mut schemas);
-    add::<rebuild_views::ClusterOutlookJson>(&mut schemas);
-    add::<rebuild_views::HostGuestJson>(&mut schemas);
-    add::<images::NewImageJson>(&mut schemas);
-    add::<images::NewUploadJson>(&mut schemas);
-    add::<views::CatalogJson>(&mut schemas);
-    add::<views::CatalogProblemJson>(&mut schemas);
-    add::<network::NetworkJson>(&mut schemas);
-    add::<network::InterfaceJson>(&mut schemas);
-    add::<network::ServiceJson>(&mut schemas);
-    add::<sightings::SightingJson>(&mut schemas);
-    add::<boots::BootJson>(&mut schemas);
-    add::<boots::SeenJson>(&mut schemas);
-    add::<boots::DiagnosisJson>(&mut schemas);
-    add::<boots::ExpectedJson>(&mut schemas);
-    add::<boots::CauseJson>(&mut schemas);
-    add::<notifications::NotificationsJson>(&mut schemas);
-    add::<notifications::TargetJson>(&mut schemas);
-    add::<notifications::DeliveryJson>(&mut schemas);
-    add::<notifications::TestJson>(&mut schemas);
-    add::<notifications::TestedJson>(&mut schemas);
-    add::<audit::AuditEntryJson>(&mut schemas);
-    add::<answers::AnswerPreviewJson>(&mut schemas);
-    add::<answers::AnswerCheckJson>(&mut schemas);
-    add::<answers::AnswerNoteJson>(&mut schemas);
-    add::<answers::AnswerDifferenceJson>(&mut schemas);
-    add::<hosts::NewHostJson>(&mut schemas);
-    add::<hosts::HostChangeJson>(&mut schemas);
-    add::<rebuilds::RebuildJson>(&mut schemas);
-    add::<hosts::ConfirmationJson>(&mut schemas);
-    add::<gates::GateJson>(&mut schemas);
-    add::<gates::NewGateJson>(&mut schemas);
-    add::<power::PowerJson>(&mut schemas);
-    add::<power::PowerActionJson>(&mut schemas);
-    add::<power::PowerDoneJson>(&mut schemas);
-    add::<power::PowerSecretJson>(&mut schemas);
-    let problem = json!({
+    for schema in SCHEMAS {
+        schema(&mut schemas);
+    }
+    schemas.insert("Problem".into(), problem());
+    schemas
+}
+
+/// The schema of every error.
+fn problem() -> Value {
+    json!({
         "type": "object",
         "description": "RFC 9457",
         "required": ["type", "title", "status", "detail"],
@@ -176,9 +189,7 @@ fn schemas() -> Map<String, Value> {
                 },
             },
         },
-    });
-    schemas.insert("Problem".into(), problem);
-    schemas
+    })
 }
 
 fn add<T: NamedSchema>(schemas: &mut Map<String, Value>) {

@@ -82,14 +82,14 @@ fn copy(source: &Connection, target: &mut Connection) -> rusqlite::Result<()> {
     let backup = Backup::new(source, target)?;
     let given_up = Instant::now() + BUSY_PATIENCE;
     loop {
-        match backup.step(-1)? {
-            StepResult::Done => return Ok(()),
-            _ if Instant::now() < given_up => std::thread::sleep(LOCKED_PAUSE),
-            _ => {
-                let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-                return Err(rusqlite::Error::SqliteFailure(busy, Some("it is locked by another program".into())));
-            }
+        if backup.step(-1)? == StepResult::Done {
+            return Ok(());
         }
+        if Instant::now() >= given_up {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(busy, Some("it is locked by another program".into())));
+        }
+        std::thread::sleep(LOCKED_PAUSE);
     }
 }
 
@@ -129,9 +129,8 @@ pub fn has_database(data_folder: &Path) -> bool {
 
 /// Whether SQLite says that a disk is full.
 pub(super) fn is_full(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
-        StoreError::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-        _ => false,
+    if let StoreError::File { source, .. } = error {
+        return source.kind() == io::ErrorKind::StorageFull;
     }
+    matches!(error, StoreError::Database { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
 }

@@ -181,10 +181,10 @@ proptest! {
         let mut touched = [false; 3];
         for entry in &entries {
             let Some(index) = operation.steps.iter().position(|step| *step == entry.step) else { continue };
-            match entry.event {
-                JournalEvent::Started | JournalEvent::Succeeded { .. } => touched[index] = true,
-                JournalEvent::Undone => touched[index] = false,
-                _ => {}
+            if matches!(entry.event, JournalEvent::Started | JournalEvent::Succeeded { .. }) {
+                touched[index] = true;
+            } else if matches!(entry.event, JournalEvent::Undone) {
+                touched[index] = false;
             }
         }
         let was_cancelled = fold(&operation, &entries).status == OperationStatus::Cancelled;
@@ -205,8 +205,8 @@ proptest! {
         if was_cancelled {
             prop_assert_eq!(progress.status, OperationStatus::Cancelled);
         } else {
-            for index in 0..3 {
-                prop_assert!(!touched[index] || undone.contains(&index) || gave_up(index), "step {index} was lost");
+            for (index, is_touched) in touched.into_iter().enumerate() {
+                prop_assert!(!is_touched || undone.contains(&index) || gave_up(index), "step {index} was lost");
             }
             prop_assert!(matches!(progress.status, OperationStatus::Failed | OperationStatus::Cancelling));
         }

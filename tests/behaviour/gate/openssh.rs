@@ -123,16 +123,8 @@ async fn the_gates_key_has_the_gates_commands_done_and_no_other() {
 async fn the_gates_key_opens_no_terminal_no_port_and_no_files() {
     let member = Member::start();
     let keys = tempfile::tempdir().unwrap();
-    let line = format!("{} {}", member.address.ip(), member.host_key);
-    fs::write(
-        keys.path().join("known"),
-        line.replace(' ', " ").replacen(
-            &member.address.ip().to_string(),
-            &format!("[{}]:{}", member.address.ip(), member.address.port()),
-            1,
-        ),
-    )
-    .unwrap();
+    let known = format!("[{}]:{} {}", member.address.ip(), member.address.port(), member.host_key);
+    fs::write(keys.path().join("known"), known).unwrap();
     // OpenSSH's own client needs a file of its own making.
     text_of(Program::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(keys.path().join("gate")));
     let public = fs::read_to_string(keys.path().join("gate.pub")).unwrap();
