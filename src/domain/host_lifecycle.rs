@@ -61,6 +61,8 @@ words!(
         Cancelled = "cancelled",
         /// A cancelled rebuild left nothing behind on a machine that had never been installed.
         RebuildWithdrawn = "rebuild_withdrawn",
+        /// A cancelled rebuild left nothing behind, and the node that was to be rebuilt was ready.
+        NodeUntouched = "node_untouched",
     }
 );
 
@@ -112,6 +114,7 @@ pub const TRANSITIONS: &[Transition] = {
         row(S::Failed, E::PhonedHome, S::FirstBoot, "the installed system phoned home late"),
         row(S::Failed, E::JoinStarted, S::Joining, "the operator retried the join"),
         row(S::Failed, E::RebuildWithdrawn, S::Registered, "the cancelled rebuild touched nothing"),
+        row(S::Failed, E::NodeUntouched, S::Ready, "the cancelled rebuild touched nothing; the node is what it was"),
         row(S::PxeReady, E::OperationFailed, S::Failed, "the rebuild failed before anything was touched"),
         row(S::PxeBooted, E::OperationFailed, S::Failed, "the rebuild failed before anything was touched"),
         row(S::Installing, E::OperationFailed, S::Failed, "the installation failed"),

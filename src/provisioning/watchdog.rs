@@ -17,7 +17,7 @@ use crate::{
     ports::{Clock, HostLedger, LedgerError},
 };
 
-/// How far the clock may be set back, in small corrections, before that is told.
+/// How far the clock may be moved, in small corrections, before that is told.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long a host may stay in each transitional state; states that are not named keep the table's patience.
@@ -70,13 +70,24 @@ impl Watchdog {
         Ok(())
     }
 
-    /// No installer is given out before the moment of the request, so the machine would be waited for in vain, for hours and in silence.
+    /// No installer is given out before the moment of the request, nor after the arming has run out, whatever time we watched: the machine
+    /// would be waited for in vain and in silence.
     fn disarmed_by_clock(&self, host: &Host) -> Option<String> {
-        let ahead = host.state_since.duration_since(self.clock.now());
-        (host.state.boots_installer() && ahead > CLOCK_STEP).then(|| {
-            format!(
+        let now = self.clock.now();
+        if !host.state.boots_installer() {
+            return None;
+        }
+        let ahead = host.state_since.duration_since(now);
+        if ahead > CLOCK_STEP {
+            return Some(format!(
                 "the clock of this computer was set back by {} min, so the rebuild is no longer armed; check its time, then rebuild again",
                 ahead.as_mins()
+            ));
+        }
+        let armed_until = self.keeper.boot_table().armed(host.mac)?.armed_until;
+        (now.duration_since(armed_until) > CLOCK_STEP).then(|| {
+            format!(
+                "the rebuild was armed until {armed_until:.0}, and the clock of this computer is past that; check its time, then rebuild again"
             )
         })
     }

@@ -36,13 +36,13 @@ const CAST: &[Role] = &[
     Role {
         hostname: "pve-01",
         mac: "52:54:00:de:70:01",
-        server_type: "generic-nvme",
+        server_type: "generic-sata",
         firmware: SimulatedFirmware::Bios,
     },
     Role {
         hostname: "pve-02",
         mac: "52:54:00:de:70:02",
-        server_type: "generic-nvme",
+        server_type: "generic-sata",
         firmware: SimulatedFirmware::Uefi,
     },
     Role {

@@ -72,7 +72,7 @@ fn a_password_that_ssh_refuses_arms_nothing_and_stops_a_join() {
         let mut story = Story::with_old_member(lab);
         let (host, operation) = story.install("pve-01", 1, &Oddities::default()).await;
         story.node("old-01").console("usermod -p \"$(openssl passwd -6 other)\" root");
-        let said = story.drive_until(&host, &operation, "refused the login").await;
+        let said = story.drive_until(&host, &operation, "refuses our login").await;
         assert!(said.contains("10.0.0.9"), "{said}");
         assert!(story.node("old-01").sees(&["old-01"]));
         let other = story.rebuilds.register("pve-02", "52:54:00:00:00:02").await;

@@ -68,11 +68,15 @@ impl Run<'_> {
         self.write("", JournalEvent::Cancelled { reason: sentences.join("; ") }).await
     }
 
-    /// Everything is undone: a host that had never been installed is what it was before.
+    /// Everything is undone: a host that had never been installed, or was ready, is what it was before.
     pub(super) async fn put_back(&self) -> Result<(), LedgerError> {
         let Some(host) = self.world.hosts.host(&self.operation.host).await? else { return Ok(()) };
-        let is_blank = host.installed_at.is_none() && host.state == HostState::Failed;
-        if is_blank && host.operation.as_ref() == Some(&self.operation.id) {
+        if host.state != HostState::Failed || host.operation.as_ref() != Some(&self.operation.id) {
+            return Ok(());
+        }
+        if host.is_member && host.ssh_host_key.is_some() && self.was_ready().await? {
+            self.fail_host(HostEvent::NodeUntouched, Move::default()).await?;
+        } else if host.installed_at.is_none() {
             self.fail_host(HostEvent::RebuildWithdrawn, Move::default()).await?;
         }
         Ok(())
@@ -153,9 +157,14 @@ impl Run<'_> {
         if self.is_past_the_point().await? {
             return Ok(None);
         }
+        Ok(self.was_ready().await?.then_some(true))
+    }
+
+    /// Whether the host was a ready member when its rebuild was requested.
+    async fn was_ready(&self) -> Result<bool, LedgerError> {
         let history = self.world.hosts.history(&self.operation.host, HISTORY_LINES).await?;
         let request = history.iter().find(|entry| entry.event == HostEvent::RebuildRequested);
-        Ok(request.filter(|entry| entry.from == HostState::Ready).map(|_| true))
+        Ok(request.is_some_and(|entry| entry.from == HostState::Ready))
     }
 
     /// Moves the host of this operation where the table has such a move; its own event is never lost by a crash, because it is tried again.

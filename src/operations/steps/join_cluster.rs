@@ -132,6 +132,10 @@ async fn add(
                 .await?;
         }
         Credential::Ed25519(_) | Credential::OpenSshKey(_) => {
+            // No certificate is used this way, which renews itself; but one that the operator names must be the one that is there.
+            if world.cluster.join_fingerprint.is_some() {
+                join_checks::member_fingerprint(context, member).await?;
+            }
             authorise(world, login, member).await?;
             start(world, login, &format!("add {address} --use_ssh {links}"), SecretString::default()).await?;
         }

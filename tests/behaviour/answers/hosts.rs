@@ -81,7 +81,7 @@ async fn a_check_tells_every_problem_with_its_place_and_a_rebuild_is_refused_unt
     assert!(problems[0]["text"].as_str().unwrap().contains("answer.variables.NAME=VALUE"), "{bad}");
     assert_eq!(problems[1]["place"], "answer.disks");
     let refused = house.post(&format!("/api/hosts/{host}/rebuild"), &json!({ "confirm": "pve-01" })).await;
-    assert!(refused.problem(422).contains("has not reported its disks yet"));
+    assert!(refused.problem(409).contains("has not reported its disks yet"));
     choose(&house, &host, json!({ "disks": null, "variables": { "address": "192.168.1.21" } })).await;
     assert_eq!(check().await["good"], true);
     house.rebuild(&host, "pve-01").await;
