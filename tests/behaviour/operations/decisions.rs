@@ -253,3 +253,15 @@ async fn until<F: Future<Output = bool>>(is_true: impl Fn() -> F) {
     }
     panic!("it never came to that");
 }
+
+#[tokio::test]
+async fn a_member_whose_rebuild_is_cancelled_before_it_left_is_ready_again_and_can_be_joined_through() {
+    let world = RebuildWorld::new();
+    let (host, operation) = world.armed_member().await;
+    let key = world.host(&host).await.ssh_host_key;
+    world.operations().cancel(&operation).await.unwrap();
+    let found = world.host(&host).await;
+    assert_eq!((found.state, found.is_member, found.ssh_host_key), (HostState::Ready, true, key));
+    assert_eq!(world.nodes.node(Ipv4Addr::new(10, 0, 0, 2)).removals, 0);
+    assert_eq!(view(&world, &operation).await.progress.status, OperationStatus::Cancelled);
+}

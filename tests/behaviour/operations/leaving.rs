@@ -257,19 +257,6 @@ async fn a_rebuild_that_would_cost_the_quorum_is_refused_and_one_that_loses_it_l
 }
 
 #[tokio::test]
-async fn a_member_whose_rebuild_is_cancelled_before_it_left_is_ready_again_and_can_be_joined_through() {
-    let world = RebuildWorld::new();
-    let (host, operation) = world.armed_member().await;
-    let key = world.host(&host).await.ssh_host_key;
-    world.operations().cancel(&operation).await.unwrap();
-    look_often(&world, &host, &operation).await;
-    let found = world.host(&host).await;
-    assert_eq!((found.state, found.is_member, found.ssh_host_key), (HostState::Ready, true, key));
-    assert_eq!(world.nodes.node(SECOND).removals, 0);
-    assert_eq!(view(&world, &operation).await.progress.status, OperationStatus::Cancelled);
-}
-
-#[tokio::test]
 async fn a_leave_waits_for_a_join_and_lets_others_join_during_the_installation() {
     let world = RebuildWorld::new();
     let (host, operation) = world.armed_member().await;
