@@ -135,7 +135,7 @@ impl Lab {
             .command("unshare")
             .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
             .arg(own.join("tests/cluster/node/init"))
-            .arg(own.join("tests/real/stand_in/node"))
+            .arg(own.join("tests/cluster/stand_in"))
             .arg(own.join("tests/cluster/node"))
             .arg(self.folder.path().join("clusters"))
             .arg(settings)
