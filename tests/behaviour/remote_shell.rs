@@ -4,11 +4,12 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Child, Command as Program, Stdio},
+    process::Command as Program,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use crate::support::sshd::Sshd;
 use rackseed::{
     ports::{Command, Credential, Login, RemoteShell, RemoteShellError, SshKeys},
     remote_shell::Ssh,
@@ -95,10 +96,10 @@ async fn a_server_with_another_host_key_is_sent_nothing() {
     let seen = Ssh.fingerprint(&node.host_key).unwrap();
     assert_eq!(error, RemoteShellError::HostKeyMismatch { address: node.address, expected, seen });
     // The same log, with the right key, does show the attempt: so its absence above means something.
-    let log = node.log_once_it_says("Connection closed by");
+    let log = node.server.log_once_it_says("Connection closed by");
     assert!(!log.contains("userauth") && !log.contains(&who_we_are()), "{log}");
     node.run("true").await.unwrap();
-    let log = node.log_once_it_says(&format!("Accepted publickey for {}", who_we_are()));
+    let log = node.server.log_once_it_says(&format!("Accepted publickey for {}", who_we_are()));
     assert!(log.contains(&format!("userauth-request for user {}", who_we_are())), "{log}");
 }
 
@@ -232,7 +233,7 @@ fn who_we_are() -> String {
 /// A real OpenSSH server on a free port, in a folder of its own.
 struct Node {
     folder: TempDir,
-    server: Child,
+    server: Sshd,
     address: SocketAddr,
     host_key: String,
 }
@@ -247,28 +248,14 @@ impl Node {
         let ours = Ssh.public_line(&SecretSlice::from(KEY.to_vec()), "test").unwrap();
         let operator = fs::read_to_string(path("operator.pub")).unwrap();
         fs::write(path("authorized_keys"), format!("{ours}\n{operator}")).unwrap();
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         // ECDSA comes first: a client that takes what it is shown first would fail.
         let configuration = format!(
-            "ListenAddress {address}\nHostKey {0}/host_ecdsa\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized_keys\n\
-             PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nLogLevel DEBUG2\n",
+            "HostKey {0}/host_ecdsa\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized_keys\nLogLevel DEBUG2\n",
             folder.path().display()
         );
-        fs::write(path("sshd_config"), configuration).unwrap();
-        // The server wants its privilege separation folder when it runs as root; Debian makes it at boot.
-        let _ = fs::create_dir_all("/run/sshd");
-        let server = Program::new("/usr/sbin/sshd")
-            .args(["-D", "-f"])
-            .arg(path("sshd_config"))
-            .arg("-E")
-            .arg(path("log"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("these tests need Debian's package openssh-server");
+        let server = Sshd::start(folder.path(), &configuration);
         let host_key = fs::read_to_string(path("host.pub")).unwrap();
-        let node = Self { server, address, host_key, folder };
-        node.log_once_it_says("Server listening on");
-        node
+        Self { address: server.address, server, host_key, folder }
     }
 
     fn login(&self) -> Login {
@@ -277,25 +264,6 @@ impl Node {
 
     async fn run(&self, line: &str) -> Result<rackseed::ports::Output, RemoteShellError> {
         Ssh.run(&self.login(), &Command::new(line, PATIENCE)).await
-    }
-
-    fn log_once_it_says(&self, words: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(10);
-        loop {
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            if log.contains(words) {
-                return log;
-            }
-            assert!(Instant::now() < end, "sshd did not say `{words}`:\n{log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 

@@ -10,3 +10,4 @@ pub(crate) mod post_office;
 pub(crate) mod power;
 pub(crate) mod rebuild_world;
 pub(crate) mod served;
+pub(crate) mod sshd;

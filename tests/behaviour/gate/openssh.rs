@@ -1,12 +1,8 @@
 //! The gate behind a real OpenSSH server: what `restrict,command=` and `expiry-time=` of our lines do there.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command as Program, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr, process::Command as Program, time::Duration};
 
+use crate::support::sshd::Sshd;
 use rackseed::{
     ports::{Command, Credential, Login, Output, RemoteShell, RemoteShellError, SshKeys},
     remote_shell::Ssh,
@@ -23,7 +19,7 @@ const JOINING_KEY: [u8; 32] = [6; 32];
 /// A member with a real server, whose files are in a folder.
 struct Member {
     folder: TempDir,
-    server: Child,
+    server: Sshd,
     address: SocketAddr,
     host_key: String,
 }
@@ -41,36 +37,13 @@ impl Member {
         let line = format!("restrict,command=\"sh {}\" {gate}\n", path("gate").display());
         fs::write(path("authorized_keys2"), line).unwrap();
         text_of(Program::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path("host")));
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let configuration = format!(
-            "ListenAddress {address}\nHostKey {0}/host\nAuthorizedKeysFile {0}/priv/authorized_keys {0}/authorized_keys2\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp internal-sftp\nLogLevel VERBOSE\n",
+            "HostKey {0}/host\nAuthorizedKeysFile {0}/priv/authorized_keys {0}/authorized_keys2\nSubsystem sftp internal-sftp\nLogLevel VERBOSE\n",
             folder.path().display()
         );
-        fs::write(path("sshd_config"), configuration).unwrap();
-        // The server wants its privilege separation folder when it runs as root; Debian makes it at boot.
-        let _ = fs::create_dir_all("/run/sshd");
-        let server = Program::new("/usr/sbin/sshd")
-            .args(["-D", "-f"])
-            .arg(path("sshd_config"))
-            .arg("-E")
-            .arg(path("log"))
-            // Its time is that of the system, whatever zone whoever asks is in.
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("these tests need Debian's package openssh-server");
+        let server = Sshd::start(folder.path(), &configuration);
         let host_key = fs::read_to_string(path("host.pub")).unwrap();
-        let member = Self { folder, server, address, host_key };
-        let end = Instant::now() + Duration::from_secs(10);
-        while !member.log().contains("Server listening on") {
-            assert!(Instant::now() < end, "{}", member.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        member
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        Self { address: server.address, server, host_key, folder }
     }
 
     async fn run(&self, key: [u8; 32], line: &str) -> Result<Output, RemoteShellError> {
@@ -85,13 +58,6 @@ impl Member {
 
     fn keys(&self) -> String {
         fs::read_to_string(self.folder.path().join("priv/authorized_keys")).unwrap()
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 
@@ -165,7 +131,7 @@ async fn a_joining_key_is_let_in_for_its_minutes_and_not_after() {
     fs::write(member.folder.path().join("priv/authorized_keys"), keys.replace(&time, past.trim())).unwrap();
     let refused = member.run(JOINING_KEY, "true").await.unwrap_err();
     assert!(matches!(refused, RemoteShellError::LoginRefused { .. }), "{refused}");
-    assert!(member.log().contains("Refused by key options"), "{}", member.log());
+    member.server.log_once_it_says("Refused by key options");
     // And withdrawn before its time.
     member.run(GATE_KEY, &format!("authorise {} 5", joining_line())).await.unwrap();
     assert!(member.run(JOINING_KEY, "true").await.unwrap().is_success());
