@@ -3,6 +3,7 @@
 //! No runtime, files, sockets, clocks or databases in here: whoever calls brings what is known and the time. Everything that a
 //! person could argue about (what a machine boots, which moves a host may make, what is next in an operation) is decided in this room.
 
+pub mod access;
 pub mod answer;
 pub mod answer_file;
 pub mod answer_options;

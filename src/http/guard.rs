@@ -10,7 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{OperatorState, connection::Connection, extract::header_text, problem::Problem};
+use super::{OperatorState, connection::Connection, extract::header_text, problem::Problem, visit::Visitor};
+use crate::domain::access::Scope;
 
 /// Tells what a browser thinks of where a request comes from (W3C Fetch Metadata).
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -19,11 +20,15 @@ pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch
 pub(super) async fn guard(
     State(state): State<OperatorState>,
     ends: Connection,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match check(&state, ends, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let form_token = state.form_token.clone();
+            request.extensions_mut().insert(Visitor { name: None, scope: Scope::Operator, form_token });
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

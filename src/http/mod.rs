@@ -26,6 +26,7 @@ mod request_counts;
 mod request_head;
 mod routes;
 mod schema;
+mod visit;
 
 use std::sync::Arc;
 
@@ -40,9 +41,11 @@ use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn};
 
 pub use audit::RefusalCount;
 pub use listener::{HttpListener, Limits};
-pub use operator::{FormToken, OperatorState};
+pub use operator::OperatorState;
 pub use request_counts::RequestCounts;
 pub use routes::{Audience, ROUTES, Route};
+pub use visit::FormToken;
+use visit::Visit;
 
 /// What the boot listener asks.
 #[derive(Clone)]

@@ -3,11 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::http::StatusCode;
-use data_encoding::BASE32_NOPAD;
-use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
-use super::{audit::RefusalCount, problem::Problem, request_counts::RequestCounts};
+use super::{audit::RefusalCount, problem::Problem, request_counts::RequestCounts, visit::FormToken};
 use crate::{
     domain::{
         host::Host,
@@ -19,8 +17,7 @@ use crate::{
     operations::{BatchDesk, GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
         AuditLog, Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError,
-        LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, Secrets, SecretsError, SshKeys,
-        Targets,
+        LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys, Targets,
     },
     provisioning::{AnswerDesk, BootDiary, Enrolment, PatienceDesk, PowerDesk, Sightings},
 };
@@ -88,27 +85,6 @@ pub struct OperatorState {
     pub outbox: Arc<dyn NotificationLedger>,
     /// Ends the event streams when the daemon stops.
     pub stop: CancellationToken,
-}
-
-/// The token in every form of our pages, made anew at each start of the daemon.
-#[derive(Clone)]
-pub struct FormToken(Arc<str>);
-
-impl FormToken {
-    /// Makes a token of 160 random bits.
-    pub fn new(secrets: &dyn Secrets) -> Result<Self, SecretsError> {
-        Ok(Self(BASE32_NOPAD.encode(&secrets.random_bytes(20)?).into()))
-    }
-
-    /// Its text, for our own pages alone.
-    pub(super) fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a form carries it.
-    pub(super) fn is(&self, text: &str) -> bool {
-        self.0.as_bytes().ct_eq(text.as_bytes()).into()
-    }
 }
 
 impl OperatorState {

@@ -8,8 +8,19 @@ use axum::{
 
 use crate::http::problem::Problem;
 
+/// One style sheet, written in one file for each room of the dashboard.
+const STYLE: &str = concat!(
+    include_str!("assets/style/base.css"),
+    include_str!("assets/style/access.css"),
+    include_str!("assets/style/hosts.css"),
+    include_str!("assets/style/host.css"),
+    include_str!("assets/style/operation.css"),
+    include_str!("assets/style/catalog.css"),
+    include_str!("assets/style/api.css"),
+);
+
 const FILES: &[(&str, &str, &str)] = &[
-    ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+    ("style.css", "text/css; charset=utf-8", STYLE),
     ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
     ("upload.js", "text/javascript; charset=utf-8", include_str!("assets/upload.js")),
     ("mark.svg", "image/svg+xml", include_str!("assets/mark.svg")),

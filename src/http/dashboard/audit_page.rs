@@ -1,11 +1,7 @@
 //! Who did what, the newest first, a page at a time.
 
 use askama::Template;
-use axum::{
-    extract::{RawQuery, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::RawQuery, http::StatusCode, response::Response};
 
 use super::{
     shell::{PageProblem, Shell, render},
@@ -13,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::audit::AuditEntry,
-    http::{OperatorState, api::audit::AuditQuestion},
+    http::{Visit, api::audit::AuditQuestion},
 };
 
 #[derive(Template)]
@@ -38,10 +34,7 @@ struct AuditRow {
 }
 
 /// The log.
-pub(in crate::http) async fn audit(
-    State(state): State<OperatorState>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn audit(state: Visit, RawQuery(query): RawQuery) -> Result<Response, PageProblem> {
     let question = AuditQuestion::read(query.as_deref())?;
     let shell = Shell::new(&state).await?;
     let entries = state.audit.audit_entries(question.before, question.host.as_ref(), question.limit).await?;

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -19,7 +18,7 @@ use crate::{
         identity::{BatchId, HostId},
     },
     http::{
-        OperatorState,
+        Visit,
         extract::{BatchPath, FormFields},
         problem::Problem,
     },
@@ -53,16 +52,13 @@ struct Row {
 }
 
 /// One batch.
-pub(in crate::http) async fn show(
-    State(state): State<OperatorState>,
-    id: Result<BatchPath, Problem>,
-) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn show(state: Visit, id: Result<BatchPath, Problem>) -> Result<Response, PageProblem> {
     let BatchPath(id) = id?;
     page(&state, &id, StatusCode::OK, None).await
 }
 
 async fn page(
-    state: &OperatorState,
+    state: &Visit,
     id: &BatchId,
     status: StatusCode,
     trouble: Option<String>,
@@ -120,10 +116,7 @@ fn tone(batch: &Batch) -> &'static str {
 }
 
 /// Makes a batch.
-pub(in crate::http) async fn open(
-    State(state): State<OperatorState>,
-    fields: Result<FormFields, Problem>,
-) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn open(state: Visit, fields: Result<FormFields, Problem>) -> Result<Response, PageProblem> {
     let fields = ours(&state, fields)?;
     let hosts = fields.all("host").filter_map(|id| id.parse::<HostId>().ok()).collect();
     let rolling = fields.get("way") == "rolling";
@@ -146,7 +139,7 @@ pub(in crate::http) async fn open(
 
 /// Goes on with a batch.
 pub(in crate::http) async fn resume(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<BatchPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -157,7 +150,7 @@ pub(in crate::http) async fn resume(
 
 /// Leaves a host out.
 pub(in crate::http) async fn skip(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<BatchPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -170,7 +163,7 @@ pub(in crate::http) async fn skip(
 
 /// Ends a batch.
 pub(in crate::http) async fn cancel(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<BatchPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -179,7 +172,7 @@ pub(in crate::http) async fn cancel(
     on_page(&state, &id, done.map(drop).map_err(Problem::from)).await
 }
 
-async fn on_page(state: &OperatorState, id: &BatchId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
+async fn on_page(state: &Visit, id: &BatchId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
     match done {
         Ok(()) => Ok(to_batch(id)),
         Err(problem) => page(state, id, problem.status(), Some(problem.detail().to_owned())).await,

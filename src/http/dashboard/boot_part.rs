@@ -10,7 +10,7 @@ use crate::{
         boot_trace::Stage,
         host::Host,
     },
-    http::{OperatorState, api::boots::diagnosis},
+    http::{Visit, api::boots::diagnosis},
 };
 
 /// What the page shows.
@@ -51,7 +51,7 @@ pub(super) struct MilestoneRow {
 
 impl BootPart {
     /// Looks at what was seen of a host.
-    pub(super) fn new(state: &OperatorState, host: &Host) -> Self {
+    pub(super) fn new(state: &Visit, host: &Host) -> Self {
         let (record, now) = (state.diary.record(host.mac), state.clock.now());
         let diagnosis = diagnosis(state, &record, Some(host));
         let mut boots = boots(&record, now);

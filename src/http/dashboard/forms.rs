@@ -2,7 +2,6 @@
 //! the form was on.
 
 use axum::{
-    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     domain::identity::{HostId, OperationId},
     http::{
-        OperatorState,
+        Visit,
         api::power::action,
         extract::{FormFields, HostPath, MacPath, OperationPath},
         problem::Problem,
@@ -26,9 +25,9 @@ use crate::{
 const FORM_TOKEN: &str = "form_token";
 
 /// Takes a form only from a page of ours.
-pub(super) fn ours(state: &OperatorState, fields: Result<FormFields, Problem>) -> Result<FormFields, PageProblem> {
+pub(super) fn ours(state: &Visit, fields: Result<FormFields, Problem>) -> Result<FormFields, PageProblem> {
     let fields = fields?;
-    if state.form_token.is(fields.get(FORM_TOKEN)) {
+    if state.visitor.form_token.is(fields.get(FORM_TOKEN)) {
         return Ok(fields);
     }
     let detail = "this form is not from a page of the running daemon; go back, reload the page, and try again";
@@ -37,7 +36,7 @@ pub(super) fn ours(state: &OperatorState, fields: Result<FormFields, Problem>) -
 
 /// Registers a host.
 pub(in crate::http) async fn register(
-    State(state): State<OperatorState>,
+    state: Visit,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
     let fields = ours(&state, fields)?;
@@ -64,7 +63,7 @@ pub(in crate::http) async fn register(
 
 /// Forgets a machine that was seen and is not registered.
 pub(in crate::http) async fn forget_sighting(
-    State(state): State<OperatorState>,
+    state: Visit,
     mac: Result<MacPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -76,7 +75,7 @@ pub(in crate::http) async fn forget_sighting(
 
 /// Switches a host.
 pub(in crate::http) async fn power(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<HostPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -92,7 +91,7 @@ pub(in crate::http) async fn power(
 
 /// Removes a host.
 pub(in crate::http) async fn remove(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<HostPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -110,7 +109,7 @@ pub(in crate::http) async fn remove(
 
 /// Confirms a host key.
 pub(in crate::http) async fn confirm_host_key(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<HostPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -121,7 +120,7 @@ pub(in crate::http) async fn confirm_host_key(
 
 /// Retries an operation.
 pub(in crate::http) async fn retry(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<OperationPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -132,7 +131,7 @@ pub(in crate::http) async fn retry(
 
 /// Leaves out the step at which an operation stands.
 pub(in crate::http) async fn skip(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<OperationPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -143,7 +142,7 @@ pub(in crate::http) async fn skip(
 
 /// Cancels an operation.
 pub(in crate::http) async fn cancel(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<OperationPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -152,7 +151,7 @@ pub(in crate::http) async fn cancel(
     on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
 }
 
-async fn on_host_page(state: &OperatorState, id: &HostId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
+async fn on_host_page(state: &Visit, id: &HostId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
     match done {
         Ok(()) => Ok(to_host(id)),
         Err(problem) => host_page::show(state, id, problem.status(), Some(problem.detail().to_owned())).await,
@@ -160,7 +159,7 @@ async fn on_host_page(state: &OperatorState, id: &HostId, done: Result<(), Probl
 }
 
 async fn on_operation_page(
-    state: &OperatorState,
+    state: &Visit,
     id: &OperationId,
     done: Result<HostId, Problem>,
 ) -> Result<Response, PageProblem> {

@@ -21,7 +21,7 @@ use crate::{
         operation::StepStatus,
         power::PowerDriver,
     },
-    http::{OperatorState, api::answers::preview},
+    http::{OperatorState, Visit, api::answers::preview},
     operations::OperationView,
     provisioning::HostPatience,
 };
@@ -64,7 +64,7 @@ struct HistoryRow {
 
 /// Shows a host.
 pub(super) async fn show(
-    state: &OperatorState,
+    state: &Visit,
     id: &HostId,
     status: StatusCode,
     trouble: Option<String>,
@@ -114,7 +114,7 @@ fn waits_for_confirmation(view: &OperationView) -> bool {
 }
 
 /// What the person should do now, where it is their turn.
-async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem> {
+async fn hint(state: &Visit, host: &Host) -> Result<String, PageProblem> {
     Ok(match host.state {
         HostState::Registered => "Press Rebuild to install it.".to_owned(),
         HostState::PxeReady => {
@@ -139,12 +139,7 @@ async fn hint(state: &OperatorState, host: &Host) -> Result<String, PageProblem>
     })
 }
 
-fn facts(
-    state: &OperatorState,
-    host: &Host,
-    disks: Option<String>,
-    now: jiff::Timestamp,
-) -> Vec<(&'static str, String)> {
+fn facts(state: &Visit, host: &Host, disks: Option<String>, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
     let server_type = state.catalog.server_type(&host.server_type);
     let unknown = || "not known yet".to_owned();
     let full = |at| Moment::new(at, now).full;
@@ -192,7 +187,7 @@ impl HistoryRow {
     }
 }
 
-async fn memory(state: &OperatorState, host: &Host) -> Result<Option<String>, PageProblem> {
+async fn memory(state: &Visit, host: &Host) -> Result<Option<String>, PageProblem> {
     let Some(kind) = state.catalog.server_type(&host.server_type) else { return Ok(None) };
     let chosen = state.image_for(host, &kind).await?;
     Ok(chosen.ok().and_then(|choice| memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref())))

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -19,7 +18,7 @@ use crate::{
         image_memory::{gibibytes, memory_need},
     },
     http::{
-        OperatorState,
+        Visit,
         extract::{AdditionPath, FormFields, ImagePath},
         problem::Problem,
     },
@@ -61,13 +60,13 @@ struct AdditionRow {
 }
 
 /// The images.
-pub(in crate::http) async fn images(State(state): State<OperatorState>) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn images(state: Visit) -> Result<Response, PageProblem> {
     show(&state, StatusCode::OK, None, ("", "")).await
 }
 
 /// Shows the page, with the form as it was filled in.
 async fn show(
-    state: &OperatorState,
+    state: &Visit,
     status: StatusCode,
     trouble: Option<String>,
     (url, sha256): (&str, &str),
@@ -124,10 +123,7 @@ impl AdditionRow {
 }
 
 /// Begins to fetch an image.
-pub(in crate::http) async fn add(
-    State(state): State<OperatorState>,
-    fields: Result<FormFields, Problem>,
-) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn add(state: Visit, fields: Result<FormFields, Problem>) -> Result<Response, PageProblem> {
     let fields = ours(&state, fields)?;
     let (url, sha256) = (fields.get("url"), fields.get("sha256"));
     let begun = state.intake.fetch(url, Some(sha256)).await.map(drop).map_err(Problem::from);
@@ -136,7 +132,7 @@ pub(in crate::http) async fn add(
 
 /// Makes an image the default.
 pub(in crate::http) async fn make_default(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<ImagePath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -147,7 +143,7 @@ pub(in crate::http) async fn make_default(
 
 /// Removes an image.
 pub(in crate::http) async fn remove(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<ImagePath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -158,7 +154,7 @@ pub(in crate::http) async fn remove(
 
 /// Gives an addition up.
 pub(in crate::http) async fn cancel(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<AdditionPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -167,11 +163,7 @@ pub(in crate::http) async fn cancel(
     on_page(&state, cancelled.map_err(Problem::from), ("", "")).await
 }
 
-async fn on_page(
-    state: &OperatorState,
-    done: Result<(), Problem>,
-    form: (&str, &str),
-) -> Result<Response, PageProblem> {
+async fn on_page(state: &Visit, done: Result<(), Problem>, form: (&str, &str)) -> Result<Response, PageProblem> {
     match done {
         Ok(()) => Ok(Redirect::to("/images").into_response()),
         Err(problem) => show(state, problem.status(), Some(problem.detail().to_owned()), form).await,

@@ -1,7 +1,7 @@
 //! Whom we tell, what became of it, and a button that tries it.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 
 use super::{
     forms::ours,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::delivery::{Delivery, DeliveryState},
     http::{
-        OperatorState,
+        Visit,
         api::notifications::{DELIVERIES_SHOWN, send_test},
         extract::FormFields,
         problem::Problem,
@@ -47,15 +47,12 @@ struct DeliveryRow {
 }
 
 /// The page.
-pub(in crate::http) async fn notifications(State(state): State<OperatorState>) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn notifications(state: Visit) -> Result<Response, PageProblem> {
     show(&state, StatusCode::OK, None, None).await
 }
 
 /// Sends a test message.
-pub(in crate::http) async fn test(
-    State(state): State<OperatorState>,
-    fields: Result<FormFields, Problem>,
-) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn test(state: Visit, fields: Result<FormFields, Problem>) -> Result<Response, PageProblem> {
     let fields = ours(&state, fields)?;
     match send_test(&state, fields.get("target")).await {
         Ok(answer) => show(&state, StatusCode::OK, Some(answer), None).await,
@@ -64,7 +61,7 @@ pub(in crate::http) async fn test(
 }
 
 async fn show(
-    state: &OperatorState,
+    state: &Visit,
     status: StatusCode,
     answer: Option<String>,
     trouble: Option<String>,

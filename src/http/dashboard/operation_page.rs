@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::identity::OperationId,
-    http::{OperatorState, problem::Problem},
+    http::{Visit, problem::Problem},
 };
 
 #[derive(Template)]
@@ -23,7 +23,7 @@ struct OperationPage {
 
 /// Shows an operation.
 pub(super) async fn show(
-    state: &OperatorState,
+    state: &Visit,
     id: &OperationId,
     status: StatusCode,
     trouble: Option<String>,

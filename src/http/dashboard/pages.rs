@@ -1,7 +1,7 @@
 //! The pages that are asked for, and the list of hosts.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 
 use super::{
     host_page, operation_page,
@@ -12,29 +12,26 @@ use super::{
 use crate::{
     domain::server_type::ServerType,
     http::{
-        OperatorState,
+        Visit,
         extract::{HostPath, OperationPath},
         problem::Problem,
     },
 };
 
 /// The list of hosts.
-pub(in crate::http) async fn hosts(State(state): State<OperatorState>) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn hosts(state: Visit) -> Result<Response, PageProblem> {
     host_list(&state, StatusCode::OK, Registration::default()).await
 }
 
 /// One host.
-pub(in crate::http) async fn host(
-    State(state): State<OperatorState>,
-    id: Result<HostPath, Problem>,
-) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn host(state: Visit, id: Result<HostPath, Problem>) -> Result<Response, PageProblem> {
     let HostPath(id) = id?;
     host_page::show(&state, &id, StatusCode::OK, None).await
 }
 
 /// One operation.
 pub(in crate::http) async fn operation(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<OperationPath, Problem>,
 ) -> Result<Response, PageProblem> {
     let OperationPath(id) = id?;
@@ -83,11 +80,7 @@ struct Row {
 }
 
 /// Shows the list, with the form as it was filled in.
-pub(super) async fn host_list(
-    state: &OperatorState,
-    status: StatusCode,
-    form: Registration,
-) -> Result<Response, PageProblem> {
+pub(super) async fn host_list(state: &Visit, status: StatusCode, form: Registration) -> Result<Response, PageProblem> {
     let mut shell = Shell::new(state).await?;
     shell.trouble.clone_from(&form.trouble);
     let now = state.clock.now();

@@ -6,7 +6,7 @@ use crate::{
         host::Host,
         power::{PowerAction, PowerDriver},
     },
-    http::OperatorState,
+    http::Visit,
 };
 
 /// How the host is switched, as far as it is known without asking its BMC: the page asks for the state by itself.
@@ -19,7 +19,7 @@ pub(super) struct PowerPart {
 }
 
 impl PowerPart {
-    pub(super) async fn new(state: &OperatorState, host: &Host) -> Result<Self, PageProblem> {
+    pub(super) async fn new(state: &Visit, host: &Host) -> Result<Self, PageProblem> {
         let driver = host.options.power.driver;
         Ok(Self {
             driver: match driver {

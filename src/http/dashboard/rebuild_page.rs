@@ -3,7 +3,6 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -25,7 +24,7 @@ use crate::{
         preflight::{Consent, Finding, GuestOutlook, LONGEST_REASON, Outlook, Preflight, Severity},
     },
     http::{
-        OperatorState,
+        Visit,
         api::{rebuild_views::difference, rebuilds::asked},
         extract::{FormFields, HostPath, query_field},
         problem::Problem,
@@ -99,7 +98,7 @@ struct GuestRow {
 
 /// Shows the pre-flight.
 pub(in crate::http) async fn show(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<HostPath, Problem>,
     uri: Uri,
 ) -> Result<Response, PageProblem> {
@@ -112,7 +111,7 @@ pub(in crate::http) async fn show(
 
 /// Starts the rebuild, or shows again what is in the way.
 pub(in crate::http) async fn start(
-    State(state): State<OperatorState>,
+    state: Visit,
     id: Result<HostPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -131,7 +130,7 @@ pub(in crate::http) async fn start(
 }
 
 async fn refused(
-    state: &OperatorState,
+    state: &Visit,
     id: &HostId,
     wish: &RebuildWish,
     refusal: RebuildRefusal,
@@ -159,7 +158,7 @@ async fn refused(
 }
 
 async fn page(
-    state: &OperatorState,
+    state: &Visit,
     preflight: &Preflight,
     asked: &Asked,
     consent: &Consent,

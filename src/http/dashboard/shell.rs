@@ -8,8 +8,8 @@ use axum::{
 };
 
 use crate::{
-    domain::{catalog::CatalogProblem, network::InterfaceState},
-    http::{OperatorState, problem::Problem},
+    domain::{access::Scope, catalog::CatalogProblem, network::InterfaceState},
+    http::{Visit, problem::Problem},
     ports::LedgerError,
 };
 
@@ -25,6 +25,10 @@ pub(super) struct Shell {
     pub(super) networks: Vec<(String, String)>,
     /// The newest row of the live feed that the page has seen.
     pub(super) newest: i64,
+    /// Who looks at the page, once they have a name.
+    pub(super) visitor: Option<String>,
+    /// Whether they may do more than look: what changes something is shown to no one else.
+    pub(super) may_change: bool,
     /// The token of the page's forms.
     pub(super) form_token: String,
     /// What went wrong with the form that was sent, if anything.
@@ -35,7 +39,7 @@ pub(super) struct Shell {
 
 impl Shell {
     /// Looks round. Called before anything of the page is read, so that a change in between is told by the live feed.
-    pub(super) async fn new(state: &OperatorState) -> Result<Self, LedgerError> {
+    pub(super) async fn new(state: &Visit) -> Result<Self, LedgerError> {
         let listen = state.listen;
         let exposed = !listen.ip().to_canonical().is_loopback();
         let login = if exposed {
@@ -49,14 +53,16 @@ impl Shell {
             problems: state.catalog.status().problems,
             networks: troubled_interfaces(state),
             newest: state.feed.newest_event().await?,
-            form_token: state.form_token.text().to_owned(),
+            visitor: state.visitor.name.clone(),
+            may_change: state.visitor.scope == Scope::Operator,
+            form_token: state.visitor.form_token.text().to_owned(),
             trouble: None,
             version: env!("CARGO_PKG_VERSION"),
         })
     }
 }
 
-fn troubled_interfaces(state: &OperatorState) -> Vec<(String, String)> {
+fn troubled_interfaces(state: &Visit) -> Vec<(String, String)> {
     let interfaces = state.network.status().interfaces.into_iter();
     let troubled = interfaces.filter(|interface| interface.state() != InterfaceState::Answering);
     troubled.map(|interface| (interface.name.clone(), interface.sentence())).collect()

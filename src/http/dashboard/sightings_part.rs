@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::words::Moment;
 use crate::{
     domain::{host::Host, sighting::suggested_hostname},
-    http::OperatorState,
+    http::Visit,
 };
 
 /// How many are shown; the API has all of them.
@@ -35,7 +35,7 @@ pub(super) struct SightingRow {
 
 impl SightingsPart {
     /// Looks at what was seen, with names that are still free.
-    pub(super) fn new(state: &OperatorState, hosts: &[Host]) -> Self {
+    pub(super) fn new(state: &Visit, hosts: &[Host]) -> Self {
         let (all, now) = (state.sightings.all(), state.clock.now());
         let kinds = state.catalog.server_types();
         let mut taken: BTreeSet<String> = hosts.iter().map(|host| host.hostname.to_string()).collect();
