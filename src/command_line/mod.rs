@@ -6,6 +6,7 @@ mod backup;
 mod batch;
 mod boots;
 mod client;
+mod completion;
 mod config;
 mod demo;
 mod doctor;
@@ -14,6 +15,7 @@ mod gate;
 mod host;
 mod image;
 mod lan;
+mod look;
 mod notify;
 mod operation;
 mod output;
@@ -70,6 +72,10 @@ enum Verb {
     Notify(notify::NotifyVerb),
     /// Who did what (asks the running daemon)
     Audit(audit::AuditArguments),
+    /// What the catalog holds, and what is wrong with its files (asks the running daemon)
+    Catalog,
+    /// Where booting machines are answered (asks the running daemon)
+    Network,
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -85,6 +91,8 @@ enum Verb {
     /// The key file, with which secrets in the database are sealed
     #[command(subcommand)]
     Key(backup::KeyVerb),
+    /// Print what a shell needs to complete these words: `rackseed completion bash > /etc/bash_completion.d/rackseed`
+    Completion(completion::CompletionArguments),
     /// Look for what would keep machines from booting; with `--mac`, why one machine's boot stands still (asks the running daemon)
     Doctor {
         /// The machine: its MAC address, or the name or id of its host
@@ -124,6 +132,9 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Notify(verb) => notify::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
+        Verb::Catalog => look::catalog(&arguments.config, printer).await,
+        Verb::Network => look::network(&arguments.config, printer).await,
+        Verb::Completion(options) => completion::run(options),
         Verb::Config(verb) => config::run(verb, &arguments.config, printer),
         Verb::Rebuild(asked) => batch::rebuild(asked, &arguments.config, printer).await,
         Verb::Batch(verb) => batch::run(verb, &arguments.config, printer).await,

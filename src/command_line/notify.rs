@@ -1,17 +1,24 @@
-//! `rackseed notify test`: sends a test message to the targets of the settings, and says what came back.
+//! `rackseed notify …`: whom we tell and what became of it; and a test message to the targets of the settings.
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
 use clap::Subcommand;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::output::Printer;
+use super::{
+    client::Client,
+    host::text,
+    output::{Printer, table},
+};
 use crate::{daemon, ports::Targets, settings::Settings};
 
 /// Verbs on notifications.
 #[derive(Debug, Subcommand)]
 pub(super) enum NotifyVerb {
+    /// List the targets and the latest deliveries (asks the running daemon)
+    List,
     /// Send a test message; works beside a running daemon, and without one
     Test {
         /// The target's name in the settings; left out: all of them
@@ -21,7 +28,10 @@ pub(super) enum NotifyVerb {
 
 /// Does a verb on notifications. The exit code is 1 when a target did not take its message.
 pub(super) async fn run(verb: &NotifyVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let NotifyVerb::Test { target: wanted } = verb;
+    let wanted = match verb {
+        NotifyVerb::Test { target } => target,
+        NotifyVerb::List => return list(config, printer).await,
+    };
     let notifications = daemon::notifications(&Settings::load(config)?);
     let names: Vec<String> = notifications.targets().into_iter().map(|target| target.name).collect();
     if names.is_empty() {
@@ -44,4 +54,25 @@ pub(super) async fn run(verb: &NotifyVerb, config: &Path, printer: &Printer) -> 
     }
     printer.print(&rows.into(), || lines.join("\n"));
     Ok(if all_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn list(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let notifications = Client::new(config)?.ask(Method::GET, "/api/notifications", None).await?;
+    printer.print(&notifications, || {
+        let rows = |list: &Value, keys: &[&str]| -> Vec<Vec<String>> {
+            let row = |one: &Value| keys.iter().map(|key| text(one, key).to_owned()).collect();
+            list.as_array().into_iter().flatten().map(row).collect()
+        };
+        let targets = rows(&notifications["targets"], &["name", "kind", "place"]);
+        if targets.is_empty() {
+            return "nobody is told; `rackseed config example` shows targets under `notifications.targets`".to_owned();
+        }
+        let deliveries = rows(&notifications["deliveries"], &["at", "target", "state", "title", "problem"]);
+        let targets = table(&["TARGET", "KIND", "PLACE"], &targets);
+        if deliveries.is_empty() {
+            return format!("{targets}\nnothing was told yet");
+        }
+        format!("{targets}\n{}", table(&["AT", "TARGET", "STATE", "WHAT", "PROBLEM"], &deliveries))
+    });
+    Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ mod batches;
 mod boot_order;
 mod boots;
 mod catalog;
+mod command_line;
 mod dashboard;
 mod dhcp;
 mod doctor;

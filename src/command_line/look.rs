@@ -1,0 +1,67 @@
+//! What is only looked at: the catalog and the networks of the running daemon.
+
+use std::{path::Path, process::ExitCode};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{
+    client::Client,
+    host::text,
+    output::{Printer, table},
+};
+
+/// Shows what the catalog holds. The exit code is 1 when its files have a mistake.
+pub(super) async fn catalog(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let catalog = Client::new(config)?.ask(Method::GET, "/api/catalog", None).await?;
+    printer.print(&catalog, || catalog_told(&catalog));
+    let problems = catalog["problems"].as_array().is_some_and(|problems| !problems.is_empty());
+    Ok(if problems { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn catalog_told(catalog: &Value) -> String {
+    let mut lines = vec![format!("in use since {}", text(catalog, "loaded_at"))];
+    for (heading, key) in
+        [("server types", "server_types"), ("answer templates", "answer_templates"), ("iPXE scripts", "scripts")]
+    {
+        lines.push(format!("{heading}: {}", words(&catalog[key])));
+    }
+    for problem in catalog["problems"].as_array().into_iter().flatten() {
+        let place = [
+            text(problem, "file").to_owned(),
+            problem["line"].as_u64().map(|line| line.to_string()).unwrap_or_default(),
+        ];
+        let place = place.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(":");
+        lines.push(format!("MISTAKE {place}: {}; the last good version stays in use", text(problem, "rule")));
+    }
+    lines.join("\n")
+}
+
+/// Shows where booting machines are answered. The exit code is 1 when some machine gets no answer.
+pub(super) async fn network(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let network = Client::new(config)?.ask(Method::GET, "/api/network", None).await?;
+    let interfaces: Vec<Value> = network["interfaces"].as_array().cloned().unwrap_or_default();
+    printer.print(&network, || {
+        if interfaces.is_empty() {
+            return "network boot is off: `pxe.enabled` is false in the settings".to_owned();
+        }
+        let row = |interface: &Value| {
+            vec![
+                text(interface, "name").to_owned(),
+                text(interface, "state").to_owned(),
+                words(&interface["addresses"]),
+                text(interface, "detail").to_owned(),
+            ]
+        };
+        table(&["INTERFACE", "STATE", "ADDRESSES", "WHAT"], &interfaces.iter().map(row).collect::<Vec<_>>())
+    });
+    let all_answer = interfaces.iter().all(|interface| interface["state"] == "answering");
+    Ok(if all_answer { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The words of a list, or the names of a list of objects.
+fn words(list: &Value) -> String {
+    let word = |one: &Value| one.as_str().or_else(|| one["name"].as_str()).unwrap_or_default().to_owned();
+    let words: Vec<_> = list.as_array().into_iter().flatten().map(word).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
