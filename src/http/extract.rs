@@ -169,9 +169,14 @@ async fn path_id<T: std::str::FromStr, S: Send + Sync>(parts: &mut Parts, state:
 
 /// One field of a query, decoded; absent when the query cannot be read.
 pub(super) fn query_field(query: Option<&str>, name: &str) -> Option<String> {
-    let fields: Vec<(String, String)> =
-        axum::extract::Query::try_from_uri(&format!("/?{}", query?).parse().ok()?).ok()?.0;
-    fields.into_iter().find(|(field, _)| field == name).map(|(_, text)| text)
+    query_fields(query).into_iter().find(|(field, _)| field == name).map(|(_, text)| text)
+}
+
+/// The fields of a query, decoded; none when the query cannot be read.
+pub(super) fn query_fields(query: Option<&str>) -> Vec<(String, String)> {
+    let uri = query.and_then(|query| format!("/?{query}").parse().ok());
+    let fields = uri.and_then(|uri| axum::extract::Query::try_from_uri(&uri).ok());
+    fields.map_or_else(Vec::new, |axum::extract::Query(fields)| fields)
 }
 
 /// The text of a header, if it is there and is text.

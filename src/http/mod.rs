@@ -20,6 +20,7 @@ mod openapi;
 mod operator;
 mod outgoing;
 mod page_cache;
+mod paging;
 mod problem;
 mod ranges;
 mod request_counts;

@@ -42,6 +42,13 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("errors", errors.into())
     }
 
+    /// A field of the query that is wrong.
+    pub(super) fn parameter(name: &str, rule: impl Into<String>) -> Self {
+        let rule = rule.into();
+        Self::new(StatusCode::BAD_REQUEST, format!("{name}: {rule}"))
+            .with("errors", json!([{ "field": name, "detail": rule }]))
+    }
+
     pub(super) fn with(mut self, key: &str, value: Value) -> Self {
         self.more.insert(key.to_owned(), value);
         self

@@ -209,7 +209,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/hosts/{id}/boot", Body::Json("Boot"), || get(boots::of_host))
         .says("what was seen of the host's boots, where the latest one stands, and what is likely wrong"),
     Row::get("/api/boots/{mac}", Body::Json("Boot"), || get(boots::of_machine)).says("the same for any machine, registered or not"),
-    Row::get("/api/sightings", Body::List("Sighting"), || get(sightings::list))
+    Row::get("/api/sightings", Body::List("Sighting"), || get(sightings::list)).asking(&["limit", "after"])
         .says("machines that asked for a boot and are not registered"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/sightings/{mac}", || delete(sightings::forget)) }
         .says("forget such a machine until it asks again"),
@@ -222,7 +222,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("end an operation"),
     Row::get("/api/hosts/{id}/rebuild-plan", Body::Json("RebuildPlan"), || get(rebuilds::plan)).asking(&["image", "member_address"])
         .says("the pre-flight of a rebuild: what it would wipe and install, what the cluster would look like, and what speaks against it"),
-    Row::get("/api/batches", Body::List("Batch"), || get(batches::list)).says("list the batches of rebuilds, newest first"),
+    Row::get("/api/batches", Body::List("Batch"), || get(batches::list)).asking(&["limit", "before"])
+        .says("list the batches of rebuilds, newest first"),
     Row::post("/api/batches", Body::Json("NewBatch"), (201, Body::Json("Batch")), || post(batches::open))
         .says("rebuild several hosts; wipes their disks"),
     Row::get("/api/batches/{id}", Body::Json("Batch"), || get(batches::show)).says("one batch with its hosts"),
@@ -248,7 +249,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("where an upload goes on: the header `Upload-Offset`; also HEAD"),
     Row { takes: Body::Stream, gives: (200, Body::Json("ImageAddition")), ..Row::new("PATCH", "/api/images/uploads/{id}", || patch(images::upload)) }
         .says("the next part of an upload, from the byte in `Upload-Offset`"),
-    Row::get("/api/cluster/gates", Body::List("Gate"), || get(gates::list)).says("the members that have the join gate"),
+    Row::get("/api/cluster/gates", Body::List("Gate"), || get(gates::list)).asking(&["limit", "after"])
+        .says("the members that have the join gate"),
     Row::post("/api/cluster/gates", Body::Json("NewGate"), (201, Body::Json("Gate")), || post(gates::install))
         .says("install the join gate on a member, or bring it up to date, over a login that is given for this once"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/cluster/gates/{address}", || delete(gates::remove)) }

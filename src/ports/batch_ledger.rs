@@ -21,8 +21,8 @@ pub trait BatchLedger: Send + Sync {
     /// Returns the batches that have not ended, oldest first.
     async fn open_batches(&self) -> Result<Vec<BatchId>, LedgerError>;
 
-    /// Returns the newest batches, newest first.
-    async fn batches(&self, limit: u32) -> Result<Vec<Batch>, LedgerError>;
+    /// Returns the newest batches, or the newest that are older than a batch, newest first.
+    async fn batches(&self, before: Option<&BatchId>, limit: u32) -> Result<Vec<Batch>, LedgerError>;
 
     /// Writes a batch as it is now, with a line for the live feed, if it is still as it was read; [`LedgerError::Conflict`] otherwise.
     async fn save(&self, batch: &Batch, message: Option<&str>, now: Timestamp) -> Result<(), LedgerError>;

@@ -69,9 +69,13 @@ impl BatchLedger for Store {
         .await
     }
 
-    async fn batches(&self, limit: u32) -> Result<Vec<Batch>, LedgerError> {
+    async fn batches(&self, before: Option<&BatchId>, limit: u32) -> Result<Vec<Batch>, LedgerError> {
+        let before = before.cloned();
         self.read(move |connection| {
-            let found = all(connection, "SELECT * FROM batches ORDER BY number DESC LIMIT ?1", [limit], read_batch)?;
+            let before = before.as_ref().map(|batch| batch.as_str());
+            let sql = "SELECT * FROM batches WHERE ?1 IS NULL OR number < (SELECT number FROM batches WHERE id = ?1)
+                       ORDER BY number DESC LIMIT ?2";
+            let found = all(connection, sql, params![before, limit], read_batch)?;
             found.into_iter().map(|batch| with_turns(connection, batch)).collect()
         })
         .await

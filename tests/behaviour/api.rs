@@ -6,4 +6,5 @@ mod images;
 mod live_feed;
 mod machines;
 mod options;
+mod paging;
 mod routes;

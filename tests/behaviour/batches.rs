@@ -289,7 +289,7 @@ async fn a_batch_is_confirmed_by_number_or_by_all_names_and_no_host_is_in_two() 
         let refusal = desk.open(BatchWish { at_most, rolling, ..wish(&hosts) }).await.unwrap_err();
         assert!(matches!(refusal, BatchRefusal::Invalid { field: "at_most", .. }), "{refusal}");
     }
-    assert_eq!(world.store.batches(10).await.unwrap(), []);
+    assert_eq!(world.store.batches(None, 10).await.unwrap(), []);
     let named = BatchWish { confirm: Some("pve-03, pve-01 pve-02".into()), ..wish(&hosts) };
     desk.open(named).await.unwrap();
     let refusal = desk.open(wish(&hosts[2..])).await.unwrap_err();

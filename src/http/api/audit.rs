@@ -1,55 +1,43 @@
 //! The audit log: who did what, the newest first.
 
-use axum::{
-    Json,
-    extract::{RawQuery, State},
-};
+use axum::{extract::State, http::Uri};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     domain::{audit::AuditEntry, identity::HostId},
-    http::{OperatorState, extract::query_field, problem::Problem, schema::described},
+    http::{
+        OperatorState,
+        paging::{Page, Paging, parameter},
+        problem::Problem,
+        schema::described,
+    },
 };
-
-/// How many rows one answer has when nothing is said of it, and at most.
-const ROWS: u32 = 100;
-const MOST_ROWS: u32 = 1000;
 
 /// Which rows are asked for.
 pub(in crate::http) struct AuditQuestion {
+    pub(in crate::http) paging: Paging,
     pub(in crate::http) before: Option<i64>,
     pub(in crate::http) host: Option<HostId>,
-    pub(in crate::http) limit: u32,
 }
 
 impl AuditQuestion {
-    /// Reads a query.
-    pub(in crate::http) fn read(query: Option<&str>) -> Result<Self, Problem> {
-        let field = |name| query_field(query, name).filter(|text| !text.is_empty());
-        let wrong = |name: &'static str, rule: &str| Problem::fields(&[(name, rule.to_owned())]);
-        let before = field("before").map(|text| text.parse()).transpose();
-        let host = field("host").map(|text| text.parse()).transpose();
-        let limit = field("limit").map(|text| text.parse::<u32>()).transpose();
+    /// Reads an address.
+    pub(in crate::http) fn read(uri: &Uri) -> Result<Self, Problem> {
+        let paging = Paging::read(uri)?;
         Ok(Self {
-            before: before.map_err(|_| wrong("before", "is the number of a row"))?,
-            host: host.map_err(|_| wrong("host", "is the id of a host, such as `rackseed host list` shows it"))?,
-            limit: match limit {
-                Ok(limit @ (None | Some(1..=MOST_ROWS))) => limit.unwrap_or(ROWS),
-                Ok(Some(_)) | Err(_) => return Err(wrong("limit", &format!("is a number from 1 to {MOST_ROWS}"))),
-            },
+            before: paging.before("is the number of a row")?,
+            host: parameter(uri, "host", "is the id of a host, such as `rackseed host list` shows it")?,
+            paging,
         })
     }
 }
 
 /// Rows of the log.
-pub(crate) async fn list(
-    State(state): State<OperatorState>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Vec<AuditEntryJson>>, Problem> {
-    let AuditQuestion { before, host, limit } = AuditQuestion::read(query.as_deref())?;
-    let entries = state.audit.audit_entries(before, host.as_ref(), limit).await?;
-    Ok(Json(entries.into_iter().map(AuditEntryJson::new).collect()))
+pub(crate) async fn list(State(state): State<OperatorState>, uri: Uri) -> Result<Page<AuditEntryJson>, Problem> {
+    let AuditQuestion { paging, before, host } = AuditQuestion::read(&uri)?;
+    let entries = state.audit.audit_entries(before, host.as_ref(), paging.rows()).await?;
+    Ok(paging.older(entries, |entry| entry.number.to_string()).map(AuditEntryJson::new))
 }
 
 described! {

@@ -17,14 +17,12 @@ use crate::{
     http::{
         OperatorState,
         extract::{BatchPath, JsonBody},
+        paging::{Page, Paging},
         problem::Problem,
         schema::described,
     },
     operations::BatchWish,
 };
-
-/// How many batches are listed.
-const MOST_LISTED: u32 = 100;
 
 described! {
     /// What is said to rebuild several hosts.
@@ -132,10 +130,11 @@ pub(in crate::http) fn find_host(hosts: &[Host], wanted: &str) -> Result<HostId,
     found.ok_or_else(|| Problem::fields(&[("hosts", format!("there is no host `{wanted}`"))]))
 }
 
-/// The newest batches, newest first.
-pub(crate) async fn list(State(state): State<OperatorState>) -> Result<Json<Vec<BatchJson>>, Problem> {
-    let batches = state.batches.batches.batches(MOST_LISTED).await?;
-    Ok(Json(batches.iter().map(BatchJson::new).collect()))
+/// The batches, newest first.
+pub(crate) async fn list(State(state): State<OperatorState>, paging: Paging) -> Result<Page<BatchJson>, Problem> {
+    let before = paging.before("is the id of a batch")?;
+    let batches = state.batches.batches.batches(before.as_ref(), paging.rows()).await?;
+    Ok(paging.older(batches, |batch| batch.id.to_string()).map(|batch| BatchJson::new(&batch)))
 }
 
 /// Makes a batch.

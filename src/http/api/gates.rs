@@ -13,6 +13,7 @@ use crate::{
     http::{
         OperatorState,
         extract::{JsonBody, query_field},
+        paging::{Page, Paging},
         problem::Problem,
         schema::described,
     },
@@ -67,9 +68,11 @@ described! {
     }
 }
 
-/// Every member that has the gate.
-pub(crate) async fn list(State(state): State<OperatorState>) -> Result<Json<Vec<GateJson>>, Problem> {
-    Ok(Json(state.gates.gates().await?.into_iter().map(GateJson::new).collect()))
+/// Every member that has the gate, by address.
+pub(crate) async fn list(State(state): State<OperatorState>, paging: Paging) -> Result<Page<GateJson>, Problem> {
+    let mut gates = state.gates.gates().await?;
+    gates.sort_by_key(|view| view.gate.address);
+    Ok(paging.cut(gates, "is the address of a member", |view| view.gate.address)?.map(GateJson::new))
 }
 
 /// Installs the gate, or brings it up to date.

@@ -1,17 +1,46 @@
 //! Machines that were seen on the network and are not registered.
 
-use axum::{Json, extract::State, http::StatusCode};
+use std::{cmp::Reverse, fmt, str::FromStr};
+
+use axum::{extract::State, http::StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    domain::sighting::Sighting,
-    http::{OperatorState, extract::MacPath, problem::Problem, schema::described},
+    domain::{identity::MacAddress, sighting::Sighting},
+    http::{
+        OperatorState,
+        extract::MacPath,
+        paging::{Page, Paging},
+        problem::Problem,
+        schema::described,
+    },
 };
 
-/// Every machine that was seen, the latest first.
-pub(crate) async fn list(State(state): State<OperatorState>) -> Json<Vec<SightingJson>> {
-    Json(state.sightings.all().iter().map(SightingJson::new).collect())
+/// Every machine that was seen, the latest first. One that asks again moves to the top and is missed by nobody who begins there again.
+pub(crate) async fn list(State(state): State<OperatorState>, paging: Paging) -> Result<Page<SightingJson>, Problem> {
+    let place = |sighting: &Sighting| Place(Reverse(sighting.last_seen), sighting.mac);
+    let rule = "is `time~MAC`, as the `Link` of the page before has it";
+    Ok(paging.cut(state.sightings.all(), rule, place)?.map(|sighting| SightingJson::new(&sighting)))
+}
+
+/// Where a machine stands in the list.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Reverse<Timestamp>, MacAddress);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}~{}", self.0.0, self.1)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, mac) = text.split_once('~').ok_or(())?;
+        Ok(Self(Reverse(at.parse().map_err(|_| ())?), mac.parse().map_err(|_| ())?))
+    }
 }
 
 /// Forgets a machine; it is seen again when it asks again.

@@ -1,7 +1,10 @@
 //! Who did what, the newest first, a page at a time.
 
 use askama::Template;
-use axum::{extract::RawQuery, http::StatusCode, response::Response};
+use axum::{
+    http::{StatusCode, Uri},
+    response::Response,
+};
 
 use super::{
     shell::{PageProblem, Shell, render},
@@ -34,13 +37,14 @@ struct AuditRow {
 }
 
 /// The log.
-pub(in crate::http) async fn audit(state: Visit, RawQuery(query): RawQuery) -> Result<Response, PageProblem> {
-    let question = AuditQuestion::read(query.as_deref())?;
+pub(in crate::http) async fn audit(state: Visit, uri: Uri) -> Result<Response, PageProblem> {
+    let question = AuditQuestion::read(&uri)?;
     let shell = Shell::new(&state).await?;
-    let entries = state.audit.audit_entries(question.before, question.host.as_ref(), question.limit).await?;
-    let is_full = entries.len() == usize::try_from(question.limit).unwrap_or(usize::MAX);
+    let rows = question.paging.rows();
+    let entries = state.audit.audit_entries(question.before, question.host.as_ref(), rows).await?;
+    let (entries, is_more) = question.paging.only(entries);
     let of_host = question.host.as_ref().map(ToString::to_string).unwrap_or_default();
-    let older = entries.last().filter(|_| is_full).map(|last| match of_host.as_str() {
+    let older = entries.last().filter(|_| is_more).map(|last| match of_host.as_str() {
         "" => format!("before={}", last.number),
         host => format!("before={}&host={host}", last.number),
     });

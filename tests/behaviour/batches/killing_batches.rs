@@ -53,8 +53,8 @@ impl BatchLedger for KillingBatches {
         self.inner.open_batches().await
     }
 
-    async fn batches(&self, limit: u32) -> Result<Vec<Batch>, LedgerError> {
-        self.inner.batches(limit).await
+    async fn batches(&self, before: Option<&BatchId>, limit: u32) -> Result<Vec<Batch>, LedgerError> {
+        self.inner.batches(before, limit).await
     }
 
     async fn save(&self, batch: &Batch, message: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
