@@ -1,14 +1,14 @@
 //! What handlers take from a request; what cannot be taken becomes a problem document and not the framework's plain text.
 
 use axum::{
-    Json,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, rejection::JsonRejection},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
-use super::problem::Problem;
+use super::{problem::Problem, problem_codes::Code};
 use crate::domain::{
     identity::{BatchId, HostId, ImageId, MacAddress, OperationId},
     image_addition::AdditionId,
@@ -43,23 +43,36 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "send a JSON object, not a list"));
         }
-        match Json::<T>::from_bytes(body) {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::JsonDataError(error)) => Err(wrong_data(&error.body_text())),
-            Err(rejection) => Err(Problem::new(StatusCode::BAD_REQUEST, rejection.body_text())),
-        }
+        read_json(body).map(Self)
     }
 }
 
-/// Names the field where axum does: `Failed to deserialize …: FIELD: invalid type …`.
-fn wrong_data(text: &str) -> Problem {
-    let reason = text.split_once("target type: ").map_or(text, |(_, reason)| reason);
-    match reason.split_once(": ") {
-        Some((field, reason)) if field.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c)) => {
-            Problem::fields(&[(field, reason.to_owned())])
+/// Reads a body; says which field is wrong, or where it is no JSON at all.
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let place = error.path().iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        wrong_json(error.inner(), &place)
+    })?;
+    reader.end().map(|()| value).map_err(|error| wrong_json(&error, ""))
+}
+
+fn wrong_json(error: &serde_json::Error, place: &str) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let sentence = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text).to_owned();
+    // A field that stands there twice or not at all has no place of its own.
+    let named = sentence.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`'));
+    let field = if place.is_empty() { named.unwrap_or_default().to_owned() } else { place.to_owned() };
+    let problem = match (error.classify(), field.as_str()) {
+        (Category::Data, "" | "?") => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, sentence),
+        (Category::Data, field) => Problem::fields(&[(field, sentence)]),
+        (Category::Syntax | Category::Eof | Category::Io, _) => {
+            let detail = format!("the body is not JSON: {sentence}, in line {line} at column {column}");
+            Problem::coded(Code::JsonInvalid, detail)
         }
-        Some(_) | None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
-    }
+    };
+    problem.with("line", line.into()).with("column", column.into())
 }
 
 /// The fields of a form.
@@ -100,7 +113,7 @@ impl<S: Send + Sync> FromRequestParts<S> for HostPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no host has this id"))
+        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::coded(Code::HostNotFound, "no host has this id"))
     }
 }
 
@@ -112,7 +125,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MacPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let mac = path_id(parts, state).await.map(Self);
-        mac.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "this is no MAC address, such as 52:54:00:12:34:56"))
+        mac.ok_or_else(|| Problem::coded(Code::MachineNotFound, "this is no MAC address, such as 52:54:00:12:34:56"))
     }
 }
 
@@ -124,7 +137,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OperationPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_id(parts, state).await;
-        id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no operation has this id"))
+        id.map(Self).ok_or_else(|| Problem::coded(Code::OperationNotFound, "no operation has this id"))
     }
 }
 
@@ -135,7 +148,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BatchPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no batch has this id"))
+        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::coded(Code::BatchNotFound, "no batch has this id"))
     }
 }
 
@@ -146,7 +159,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ImagePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no image has this id"))
+        path_id(parts, state).await.map(Self).ok_or_else(|| Problem::coded(Code::ImageNotFound, "no image has this id"))
     }
 }
 
@@ -158,7 +171,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AdditionPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_id(parts, state).await;
-        id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no addition has this id"))
+        id.map(Self).ok_or_else(|| Problem::coded(Code::AdditionNotFound, "no addition has this id"))
     }
 }
 

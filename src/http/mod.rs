@@ -22,6 +22,7 @@ mod outgoing;
 mod page_cache;
 mod paging;
 mod problem;
+mod problem_codes;
 mod ranges;
 mod request_counts;
 mod request_head;

@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
-use super::{audit::RefusalCount, problem::Problem, request_counts::RequestCounts, visit::FormToken};
+use super::{
+    audit::RefusalCount, problem::Problem, problem_codes::Code, request_counts::RequestCounts, visit::FormToken,
+};
 use crate::{
     domain::{
         host::Host,
@@ -94,7 +95,7 @@ impl OperatorState {
     /// A host, or the 404 that says that there is none.
     pub(super) async fn host(&self, id: &HostId) -> Result<Host, Problem> {
         let host = self.hosts.host(id).await?;
-        host.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no host {id}")))
+        host.ok_or_else(|| Problem::coded(Code::HostNotFound, format!("there is no host {id}")))
     }
 
     /// The latest operation of a host.

@@ -2,11 +2,15 @@
 
 use axum::{
     Json,
+    body::Body,
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 
+use super::problem_codes::Code;
 use crate::{
     domain::preflight::Objection,
     http::api::rebuild_views::findings,
@@ -16,16 +20,23 @@ use crate::{
 };
 
 /// One problem document.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
+    code: Code,
     detail: String,
     more: Map<String, Value>,
 }
 
 impl Problem {
+    /// A problem with the plain code of a status.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), more: Map::new() }
+        Self { status, code: Code::of(status), detail: detail.into(), more: Map::new() }
+    }
+
+    /// A problem that has a word of its own.
+    pub(super) fn coded(code: Code, detail: impl Into<String>) -> Self {
+        Self { status: code.status(), code, detail: detail.into(), more: Map::new() }
     }
 
     /// Our own fault.
@@ -33,20 +44,39 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
-    /// Fields that are wrong.
+    /// Fields of a body that are wrong.
     pub(super) fn fields(problems: &[(&str, String)]) -> Self {
-        let detail =
-            problems.iter().map(|(field, problem)| format!("{field}: {problem}")).collect::<Vec<_>>().join("; ");
-        let errors: Vec<_> =
-            problems.iter().map(|(field, problem)| json!({ "field": field, "detail": problem })).collect();
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("errors", errors.into())
+        Self::fields_below("", problems.iter().map(|(field, problem)| (*field, problem.as_str())))
+    }
+
+    /// The same of fields that are below another one.
+    fn fields_below<'a>(above: &str, problems: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let (mut details, mut errors) = (Vec::new(), Vec::new());
+        for (field, problem) in problems {
+            details.push(format!("{field}: {problem}"));
+            errors.push(json!({ "field": field, "pointer": format!("{above}{}", pointer(field)), "detail": problem }));
+        }
+        Self::coded(Code::FieldsInvalid, details.join("; ")).with("errors", errors.into())
+    }
+
+    /// One field of a body that is wrong.
+    pub(super) fn field_of(code: Code, field: &str, detail: &str) -> Self {
+        let error = json!({ "field": field, "pointer": pointer(field), "detail": detail });
+        Self::coded(code, detail).with("errors", json!([error]))
     }
 
     /// A field of the query that is wrong.
     pub(super) fn parameter(name: &str, rule: impl Into<String>) -> Self {
         let rule = rule.into();
-        Self::new(StatusCode::BAD_REQUEST, format!("{name}: {rule}"))
-            .with("errors", json!([{ "field": name, "detail": rule }]))
+        Self::coded(Code::QueryInvalid, format!("{name}: {rule}"))
+            .with("errors", json!([{ "field": name, "parameter": name, "detail": rule }]))
+    }
+
+    /// A header that is missing or wrong.
+    pub(super) fn header(name: &str, rule: impl Into<String>) -> Self {
+        let rule = rule.into();
+        Self::coded(Code::HeaderInvalid, format!("{name}: {rule}"))
+            .with("errors", json!([{ "field": name, "header": name, "detail": rule }]))
     }
 
     pub(super) fn with(mut self, key: &str, value: Value) -> Self {
@@ -68,6 +98,26 @@ impl Problem {
         let errors = self.more.get("errors")?.as_array()?;
         errors.iter().find(|error| error["field"] == field)?["detail"].as_str()
     }
+
+    /// The document; with the path that it is about, where that is known.
+    fn document(&self, instance: Option<&str>) -> Value {
+        let mut body = self.more.clone();
+        body.insert("type".into(), "about:blank".into());
+        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("code".into(), self.code.word().into());
+        body.insert("detail".into(), self.detail.clone().into());
+        if let Some(instance) = instance {
+            body.insert("instance".into(), instance.into());
+        }
+        body.into()
+    }
+}
+
+/// A field as a JSON pointer (RFC 6901): `disks[0].size` is `/disks/0/size`.
+fn pointer(field: &str) -> String {
+    let parts = field.split(['.', '[']).map(|part| part.trim_end_matches(']'));
+    parts.filter(|part| !part.is_empty()).map(|part| format!("/{part}")).collect()
 }
 
 impl IntoResponse for Problem {
@@ -75,25 +125,53 @@ impl IntoResponse for Problem {
         if self.status.is_server_error() {
             tracing::error!(status = self.status.as_u16(), "{}", self.detail);
         }
-        let mut body = self.more;
-        body.insert("type".into(), "about:blank".into());
-        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
-        body.insert("status".into(), self.status.as_u16().into());
-        body.insert("detail".into(), self.detail.into());
-        let mut response = (self.status, Json(body)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let mut response = (self.status, Json(self.document(None))).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+        // For `complete`, which knows what was asked.
+        response.extensions_mut().insert(self);
         response
     }
 }
 
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Completes what was refused: with the path that it is about; and what the framework refuses in its own words, or in none, is a problem
+/// document too.
+pub(super) async fn complete(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let problem = response.extensions_mut().remove::<Problem>().or_else(|| wordless(&response));
+    let Some(problem) = problem else { return response };
+    let body = serde_json::to_vec(&problem.document(Some(&path))).unwrap_or_default();
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+    response.map(|_| Body::from(body))
+}
+
+/// What the framework has refused: its text is for nobody.
+fn wordless(response: &Response) -> Option<Problem> {
+    let (status, kind) = (response.status(), response.headers().get(header::CONTENT_TYPE));
+    let code = match kind {
+        None if status == StatusCode::SERVICE_UNAVAILABLE => Code::TookTooLong,
+        None => Code::of(status),
+        Some(kind) if kind.as_bytes().starts_with(b"text/plain") => Code::of(status),
+        Some(_) => return None,
+    };
+    Some(Problem { status, ..Problem::coded(code, code.meaning()) })
+}
+
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
-        let status = match error {
-            LedgerError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-            LedgerError::Conflict => StatusCode::CONFLICT,
-            LedgerError::Unreadable(_) | LedgerError::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        let code = match error {
+            LedgerError::DiskFull => Code::DiskFull,
+            LedgerError::Conflict => Code::ChangedMeanwhile,
+            LedgerError::Unreadable(_) | LedgerError::Database(_) => Code::Internal,
         };
-        Self::new(status, error.to_string())
+        Self::coded(code, error.to_string())
     }
 }
 
@@ -118,17 +196,16 @@ impl From<EnrolmentError> for Problem {
         match error {
             EnrolmentError::Invalid(problems) => Self::fields(&problems),
             EnrolmentError::InvalidOptions(problems) => {
-                let errors = problems.iter().map(|problem| json!({ "field": problem.path, "detail": problem.rule }));
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, &detail).with("errors", errors.collect())
+                let problems = problems.iter().map(|problem| (problem.path.as_str(), problem.rule.as_str()));
+                Self { detail, ..Self::fields_below("/options", problems) }
             }
-            EnrolmentError::Taken(RegisterError::DuplicateMac { .. }) => {
-                Self::new(StatusCode::CONFLICT, &detail).with("errors", json!([{ "field": "mac", "detail": detail }]))
+            EnrolmentError::Taken(RegisterError::DuplicateMac { .. }) => Self::field_of(Code::MacTaken, "mac", &detail),
+            EnrolmentError::Taken(RegisterError::DuplicateHostname { .. }) => {
+                Self::field_of(Code::HostnameTaken, "hostname", &detail)
             }
-            EnrolmentError::Taken(RegisterError::DuplicateHostname { .. }) => Self::new(StatusCode::CONFLICT, &detail)
-                .with("errors", json!([{ "field": "hostname", "detail": detail }])),
             EnrolmentError::Taken(RegisterError::Ledger(error)) | EnrolmentError::Ledger(error) => error.into(),
-            EnrolmentError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
-            EnrolmentError::Busy { .. } => Self::new(StatusCode::CONFLICT, detail),
+            EnrolmentError::Unknown(_) => Self::coded(Code::HostNotFound, detail),
+            EnrolmentError::Busy { .. } => Self::coded(Code::HostBusy, detail),
             EnrolmentError::Secrets(_) => Self::internal(detail),
         }
     }
@@ -138,11 +215,13 @@ impl From<RebuildRefusal> for Problem {
     fn from(refusal: RebuildRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            RebuildRefusal::UnknownHost(_) => Self::new(StatusCode::NOT_FOUND, detail),
-            RebuildRefusal::Confirmation { .. } => Self::fields(&[("confirm", detail)]),
+            RebuildRefusal::UnknownHost(_) => Self::coded(Code::HostNotFound, detail),
+            RebuildRefusal::Confirmation { .. } => {
+                Self { code: Code::NotConfirmed, ..Self::fields(&[("confirm", detail)]) }
+            }
             RebuildRefusal::UnknownImage(_) => Self::fields(&[("image", detail)]),
             RebuildRefusal::UnderWay { operation, .. } => {
-                Self::new(StatusCode::CONFLICT, detail).with("operation", operation.as_str().into())
+                Self::coded(Code::OperationUnderWay, detail).with("operation", operation.as_str().into())
             }
             RebuildRefusal::Objection { objection, preflight } => {
                 let ids = match objection {
@@ -150,9 +229,9 @@ impl From<RebuildRefusal> for Problem {
                     Objection::Blocked(ids) | Objection::Unaccepted(ids) => ids,
                 };
                 let found = json!(findings(&preflight.findings));
-                Self::new(StatusCode::CONFLICT, detail).with("stopped_by", json!(ids)).with("findings", found)
+                Self::coded(Code::PreflightStopped, detail).with("stopped_by", json!(ids)).with("findings", found)
             }
-            RebuildRefusal::NotReady(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            RebuildRefusal::NotReady(_) => Self::coded(Code::HostNotReady, detail),
             RebuildRefusal::Ledger(error) => error.into(),
             RebuildRefusal::Secrets(_) | RebuildRefusal::Key(_) => Self::internal(detail),
         }
@@ -163,11 +242,13 @@ impl From<PowerRefusal> for Problem {
     fn from(refusal: PowerRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            PowerRefusal::UnknownHost(_) => Self::new(StatusCode::NOT_FOUND, detail),
-            PowerRefusal::Confirmation { .. } => Self::fields(&[("confirm", detail)]),
+            PowerRefusal::UnknownHost(_) => Self::coded(Code::HostNotFound, detail),
+            PowerRefusal::Confirmation { .. } => {
+                Self { code: Code::NotConfirmed, ..Self::fields(&[("confirm", detail)]) }
+            }
             PowerRefusal::Unusable(_) => Self::fields(&[("secret", detail)]),
             PowerRefusal::Power(PowerError::NoDriver(_) | PowerError::NotSupported(_) | PowerError::Secret(_)) => {
-                Self::new(StatusCode::CONFLICT, detail)
+                Self::coded(Code::NoPowerDriver, detail)
             }
             // Not our fault, but not the asker's either.
             PowerRefusal::Power(
@@ -175,7 +256,7 @@ impl From<PowerRefusal> for Problem {
                 | PowerError::WrongCredentials { .. }
                 | PowerError::WrongCertificate { .. }
                 | PowerError::Failed(_),
-            ) => Self::new(StatusCode::BAD_GATEWAY, detail),
+            ) => Self::coded(Code::OtherEnd, detail),
             PowerRefusal::Ledger(error) => error.into(),
             PowerRefusal::Secrets(_) => Self::internal(detail),
         }
@@ -190,9 +271,9 @@ impl From<GateRefusal> for Problem {
             GateRefusal::HostKeyNeeded { shown, .. } => {
                 Self::fields(&[("ssh_host_key", detail)]).with("shown_fingerprint", shown.into())
             }
-            GateRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            GateRefusal::Unknown(_) => Self::coded(Code::GateNotFound, detail),
             // Not our fault, but not the asker's either.
-            GateRefusal::Member(_) => Self::new(StatusCode::BAD_GATEWAY, detail),
+            GateRefusal::Member(_) => Self::coded(Code::OtherEnd, detail),
             GateRefusal::Ledger(error) => error.into(),
             GateRefusal::Secrets(_) | GateRefusal::Key(_) => Self::internal(detail),
         }
@@ -203,9 +284,9 @@ impl From<BatchRefusal> for Problem {
     fn from(refusal: BatchRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            BatchRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            BatchRefusal::Unknown(_) => Self::coded(Code::BatchNotFound, detail),
             BatchRefusal::Invalid { field, problem } => Self::fields(&[(field, problem)]),
-            BatchRefusal::NotPossible(_) => Self::new(StatusCode::CONFLICT, detail),
+            BatchRefusal::NotPossible(_) => Self::coded(Code::NotPossibleNow, detail),
             BatchRefusal::Ledger(error) => error.into(),
             BatchRefusal::Secrets(_) => Self::internal(detail),
         }
@@ -215,13 +296,13 @@ impl From<BatchRefusal> for Problem {
 impl From<OperationRefusal> for Problem {
     fn from(refusal: OperationRefusal) -> Self {
         let detail = refusal.to_string();
-        let status = match refusal {
-            OperationRefusal::Unknown(_) => StatusCode::NOT_FOUND,
-            OperationRefusal::NotPossible(_) => StatusCode::CONFLICT,
-            OperationRefusal::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        let code = match refusal {
+            OperationRefusal::Unknown(_) => Code::OperationNotFound,
+            OperationRefusal::NotPossible(_) => Code::NotPossibleNow,
+            OperationRefusal::Mismatch(_) => Code::Unprocessable,
             OperationRefusal::Ledger(error) => return error.into(),
         };
-        Self::new(status, detail)
+        Self::coded(code, detail)
     }
 }
 
@@ -229,13 +310,13 @@ impl From<ImageRefusal> for Problem {
     fn from(refusal: ImageRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            ImageRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            ImageRefusal::Unknown(_) => Self::coded(Code::ImageNotFound, detail),
             ImageRefusal::InUse { users, .. } => {
                 let users = users.iter().map(|user| Value::from(user.to_string())).collect();
-                Self::new(StatusCode::CONFLICT, detail).with("users", users)
+                Self::coded(Code::ImageInUse, detail).with("users", users)
             }
-            ImageRefusal::Busy => Self::new(StatusCode::CONFLICT, detail),
-            ImageRefusal::Unfit(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            ImageRefusal::Busy => Self::coded(Code::ImageBusy, detail),
+            ImageRefusal::Unfit(_) => Self::coded(Code::ImageUnfit, detail),
             ImageRefusal::Folder(_) => Self::internal(detail),
             ImageRefusal::Ledger(error) => error.into(),
         }
@@ -247,15 +328,15 @@ impl From<IntakeRefusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             IntakeRefusal::Invalid { field, .. } => Self::fields(&[(field, detail)]),
-            IntakeRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            IntakeRefusal::Unknown(_) => Self::coded(Code::AdditionNotFound, detail),
             IntakeRefusal::WrongOffset { offset } => {
-                Self::new(StatusCode::CONFLICT, detail).with("offset", offset.into())
+                Self::coded(Code::UploadOffsetWrong, detail).with("offset", offset.into())
             }
             IntakeRefusal::BrokenOff { offset, .. } => {
-                Self::new(StatusCode::BAD_REQUEST, detail).with("offset", offset.into())
+                Self::coded(Code::UploadBrokenOff, detail).with("offset", offset.into())
             }
-            IntakeRefusal::NotNow(_) | IntakeRefusal::TooMany(_) => Self::new(StatusCode::CONFLICT, detail),
-            IntakeRefusal::NoRoom(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, detail),
+            IntakeRefusal::NotNow(_) | IntakeRefusal::TooMany(_) => Self::coded(Code::ImageBusy, detail),
+            IntakeRefusal::NoRoom(_) => Self::coded(Code::DiskFull, detail),
             IntakeRefusal::Folder(_) => Self::internal(detail),
             IntakeRefusal::Ledger(error) => error.into(),
         }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     response::IntoResponse,
     routing::{MethodRouter, delete, get, patch, post, put},
@@ -22,7 +22,8 @@ use super::{
     boot,
     dashboard::{assets, audit_page, batch_page, forms, image_page, notifications_page, pages, rebuild_page},
     live_events, machine, metrics, openapi,
-    problem::Problem,
+    problem::{self, Problem},
+    problem_codes::Code,
     request_counts::{RequestCounts, count},
 };
 
@@ -322,9 +323,11 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(rows: &[Row<S>]) -> Route
 /// Adds what is said to questions that no row has.
 pub(super) fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here on this listener") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this path")
+        .fallback(|| async { Problem::coded(Code::RouteNotFound, "there is nothing here on this listener") })
+        .method_not_allowed_fallback(async |method: Method| match method {
+            // Which methods there are is in `Allow`, which is put there for both.
+            Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+            _ => Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this path").into_response(),
         })
 }
 
@@ -340,7 +343,10 @@ pub(super) fn finish(router: Router, audience: Audience, requests: Arc<RequestCo
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     let panicked = |_| Problem::internal("the daemon stumbled over this request; its log says more").into_response();
+    // Who boots sees no document.
+    let complete = (audience != Audience::Boot).then(|| middleware::from_fn(problem::complete));
     let layers = ServiceBuilder::new()
+        .option_layer(complete)
         .layer(middleware::from_fn_with_state((audience, requests), count))
         .layer(set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

@@ -7,4 +7,5 @@ mod live_feed;
 mod machines;
 mod options;
 mod paging;
+mod problems;
 mod routes;

@@ -209,7 +209,7 @@ async fn a_removed_gate_lets_nobody_in_and_one_that_is_out_of_reach_is_only_forg
     let sentence = place.house.delete(&path).await.problem(502);
     assert!(sentence.contains("--forget") && sentence.contains("nothing was forgotten"), "{sentence}");
     assert_eq!(place.house.get("/api/cluster/gates").await.json().as_array().unwrap().len(), 1);
-    place.house.delete(&format!("{path}?forget=yes")).await.problem(422);
+    place.house.delete(&format!("{path}?forget=yes")).await.problem(400);
     assert_eq!(place.house.delete(&format!("{path}?forget=true")).await.status, 204);
     assert_eq!(place.house.get("/api/cluster/gates").await.json(), json!([]));
 }

@@ -53,7 +53,7 @@ impl Answer {
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let problem = self.json();
         assert_eq!((&problem["status"], &problem["type"]), (&json!(status), &json!("about:blank")));
-        assert!(problem["title"].is_string());
+        assert!(problem["title"].is_string() && problem["code"].is_string(), "{problem}");
         problem["detail"].as_str().unwrap().to_owned()
     }
 

@@ -99,7 +99,7 @@ pub(crate) async fn remove(
     let only_forget = match query_field(uri.query(), "forget").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
-        Some(_) => return Err(Problem::fields(&[("forget", "is true or false".to_owned())])),
+        Some(_) => return Err(Problem::parameter("forget", "is true or false")),
     };
     state.gates.remove(&address, only_forget).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -135,9 +135,9 @@ pub(crate) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let offset = header_text(&headers, &UPLOAD_OFFSET).and_then(|offset| offset.parse().ok()).ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "say where this part begins, with the header `Upload-Offset: BYTES`")
-    })?;
+    let offset = header_text(&headers, &UPLOAD_OFFSET)
+        .and_then(|offset| offset.parse().ok())
+        .ok_or_else(|| Problem::header("Upload-Offset", "say where this part begins, in bytes"))?;
     let mut answer = match state.intake.upload(&id, offset, chunks(body)).await {
         Ok(addition) => Json(AdditionJson::new(&addition)).into_response(),
         Err(IntakeRefusal::Unknown(id)) => return Err(IntakeRefusal::Unknown(id).into()),

@@ -1,9 +1,9 @@
 //! Operations: look, retry, skip, cancel.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 
 use super::views::OperationJson;
-use crate::http::{OperatorState, extract::OperationPath, problem::Problem};
+use crate::http::{OperatorState, extract::OperationPath, problem::Problem, problem_codes::Code};
 
 /// One operation with its steps.
 pub(crate) async fn show(
@@ -11,7 +11,7 @@ pub(crate) async fn show(
     OperationPath(id): OperationPath,
 ) -> Result<Json<OperationJson>, Problem> {
     let view = state.operations.view(&id).await?;
-    let view = view.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no operation {id}")))?;
+    let view = view.ok_or_else(|| Problem::coded(Code::OperationNotFound, format!("there is no operation {id}")))?;
     let outputs = state.operations.outputs(&id).await?;
     Ok(Json(OperationJson::with_outputs(&view, &outputs)))
 }

@@ -13,6 +13,7 @@ use crate::{
         extract::MacPath,
         paging::{Page, Paging},
         problem::Problem,
+        problem_codes::Code,
         schema::described,
     },
 };
@@ -50,7 +51,7 @@ pub(crate) async fn forget(State(state): State<OperatorState>, MacPath(mac): Mac
     if known {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Problem::new(StatusCode::NOT_FOUND, format!("{mac} was not seen")))
+        Err(Problem::coded(Code::MachineNotFound, format!("{mac} was not seen")))
     }
 }
 

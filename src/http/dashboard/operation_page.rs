@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::identity::OperationId,
-    http::{Visit, problem::Problem},
+    http::{Visit, problem::Problem, problem_codes::Code},
 };
 
 #[derive(Template)]
@@ -31,7 +31,7 @@ pub(super) async fn show(
     let mut shell = Shell::new(state).await?;
     shell.trouble = trouble;
     let view = state.operations.view(id).await?;
-    let view = view.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no operation {id}")))?;
+    let view = view.ok_or_else(|| Problem::coded(Code::OperationNotFound, format!("there is no operation {id}")))?;
     let host = state.host(&view.operation.host).await?;
     let page = OperationPage {
         shell,
