@@ -127,7 +127,7 @@ impl IntoResponse for Problem {
         }
         let mut response = (self.status, Json(self.document(None))).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
-        // For `complete`, which knows what was asked.
+        // For `complete`, which knows what was asked, and for whoever would rather have a page.
         response.extensions_mut().insert(self);
         response
     }

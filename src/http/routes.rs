@@ -20,7 +20,9 @@ use super::{
         rebuilds, sightings,
     },
     boot,
-    dashboard::{assets, audit_page, batch_page, forms, image_page, notifications_page, pages, rebuild_page},
+    dashboard::{
+        assets, audit_page, batch_page, forms, image_page, notifications_page, pages, problem_page, rebuild_page,
+    },
     live_events, machine, metrics, openapi,
     problem::{self, Problem},
     problem_codes::Code,
@@ -345,8 +347,10 @@ pub(super) fn finish(router: Router, audience: Audience, requests: Arc<RequestCo
     let panicked = |_| Problem::internal("the daemon stumbled over this request; its log says more").into_response();
     // Who boots sees no document.
     let complete = (audience != Audience::Boot).then(|| middleware::from_fn(problem::complete));
+    let pages = (audience == Audience::Operator).then(|| middleware::from_fn(problem_page::for_people));
     let layers = ServiceBuilder::new()
         .option_layer(complete)
+        .option_layer(pages)
         .layer(middleware::from_fn_with_state((audience, requests), count))
         .layer(set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

@@ -50,6 +50,8 @@ pub(super) struct Visit {
     state: OperatorState,
     /// Who asks.
     pub(super) visitor: Visitor,
+    /// For which path.
+    pub(super) path: String,
 }
 
 impl Deref for Visit {
@@ -66,6 +68,6 @@ impl FromRequestParts<OperatorState> for Visit {
     async fn from_request_parts(parts: &mut Parts, state: &OperatorState) -> Result<Self, Problem> {
         let visitor = parts.extensions.get::<Visitor>().cloned();
         let visitor = visitor.ok_or_else(|| Problem::internal("nobody has let this request in"))?;
-        Ok(Self { state: state.clone(), visitor })
+        Ok(Self { state: state.clone(), visitor, path: parts.uri.path().to_owned() })
     }
 }

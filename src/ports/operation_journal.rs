@@ -22,6 +22,9 @@ pub trait OperationJournal: Send + Sync {
     /// Returns the operations of a host, newest first.
     async fn operations_of(&self, host: &HostId, limit: u32) -> Result<Vec<OperationId>, LedgerError>;
 
+    /// Returns how many operations wait for a person.
+    async fn waiting_for_a_person(&self) -> Result<usize, LedgerError>;
+
     /// Appends an entry if the journal still has `length` entries, with a line for the live feed; [`LedgerError::Conflict`] otherwise.
     /// Once this returns, the entry survives everything.
     async fn append(

@@ -50,6 +50,17 @@ impl OperationJournal for Store {
         .await
     }
 
+    async fn waiting_for_a_person(&self) -> Result<usize, LedgerError> {
+        self.read(|connection| {
+            // Nothing is written behind such an entry before a person decides.
+            let sql = "SELECT count(*) AS waiting FROM operations WHERE closed_at IS NULL
+                       AND (SELECT event FROM journal WHERE operation = id ORDER BY position DESC LIMIT 1)
+                           LIKE '{\"event\":\"parked\"%'";
+            Ok(first(connection, sql, [], |row| number(row, "waiting"))?.unwrap_or_default())
+        })
+        .await
+    }
+
     async fn append(
         &self,
         operation: &OperationId,

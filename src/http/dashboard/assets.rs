@@ -1,12 +1,19 @@
-//! The style and the script of the pages, from memory.
+//! The style and the scripts of the pages, from memory. Pages ask for them by what they hold, so that browsers keep them for good and see
+//! every change at once.
+
+use std::{fmt::Write, sync::LazyLock};
 
 use axum::{
-    extract::{Path, rejection::PathRejection},
+    extract::{Path, RawQuery, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use sha2::{Digest, Sha256};
 
 use crate::http::problem::Problem;
+
+/// What the pages say about the running program.
+pub(super) const PROGRAM_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One style sheet, written in one file for each room of the dashboard.
 const STYLE: &str = concat!(
@@ -19,17 +26,57 @@ const STYLE: &str = concat!(
     include_str!("assets/style/api.css"),
 );
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
+
 const FILES: &[(&str, &str, &str)] = &[
     ("style.css", "text/css; charset=utf-8", STYLE),
-    ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
-    ("upload.js", "text/javascript; charset=utf-8", include_str!("assets/upload.js")),
-    ("mark.svg", "image/svg+xml", include_str!("assets/mark.svg")),
+    ("scheme.js", SCRIPT, include_str!("assets/scheme.js")),
+    ("frame.js", SCRIPT, include_str!("assets/frame.js")),
+    ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("upload.js", SCRIPT, include_str!("assets/upload.js")),
+    ("mark.svg", PICTURE, include_str!("assets/mark.svg")),
+    ("mark-trouble.svg", PICTURE, include_str!("assets/mark-trouble.svg")),
 ];
 
-/// Serves a file of the pages. They change only with the program, and pages ask for them by its version.
-pub(in crate::http) async fn serve(name: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
+/// How many bytes of the hash are in an address: enough that no two editions share one.
+const HASH_BYTES: usize = 8;
+
+/// A browser that asked for this edition never has to ask for it again.
+const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+/// Whoever names no edition, or one that is gone, gets what is there now and asks again the next time.
+const FOR_NOW: &str = "no-cache";
+
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    for (name, _, text) in FILES {
+        hash.update(name);
+        hash.update(text);
+    }
+    hash.finalize().iter().take(HASH_BYTES).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+});
+
+/// The edition of all files of the pages: a hash of what they hold.
+pub(super) fn version() -> &'static str {
+    &VERSION
+}
+
+/// The address under which pages ask for a file.
+pub(super) fn address(file: &str) -> String {
+    format!("/assets/{file}?{}", version())
+}
+
+/// Serves a file of the pages.
+pub(in crate::http) async fn serve(
+    name: Result<Path<String>, PathRejection>,
+    RawQuery(edition): RawQuery,
+) -> Result<Response, Problem> {
     let name = name.map(|Path(name)| name).unwrap_or_default();
     let file = FILES.iter().find(|(file, ..)| *file == name);
     let (_, kind, text) = file.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the pages have no such file"))?;
-    Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "max-age=3600")], *text).into_response())
+    let keep = if edition.as_deref() == Some(version()) { FOR_GOOD } else { FOR_NOW };
+    Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, keep)], *text).into_response())
 }

@@ -14,6 +14,7 @@ mod operation_page;
 mod operation_part;
 pub(super) mod pages;
 mod power_part;
+pub(super) mod problem_page;
 pub(super) mod rebuild_page;
 mod shell;
 mod sightings_part;

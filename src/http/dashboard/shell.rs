@@ -7,6 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
+use super::{assets, problem_page};
 use crate::{
     domain::{access::Scope, catalog::CatalogProblem, network::InterfaceState},
     http::{Visit, problem::Problem},
@@ -35,6 +36,32 @@ pub(super) struct Shell {
     pub(super) trouble: Option<String>,
     /// For the addresses of style and script.
     pub(super) version: &'static str,
+    /// The way to the other pages.
+    pub(super) navigation: Navigation,
+}
+
+/// The way to every page.
+#[derive(Default)]
+pub(super) struct Navigation {
+    /// Whose page this is, among those that the navigation leads to.
+    section: &'static str,
+    /// How many operations wait for a person.
+    pub(super) attention: usize,
+}
+
+impl Navigation {
+    /// The pages behind *More* on a phone.
+    const OTHERS: &[&str] = &["catalog", "activity", "batches", "audit", "notifications", "settings", "about", "api"];
+
+    /// Whether this is a page of a section.
+    pub(super) fn is(&self, section: &str) -> bool {
+        self.section == section
+    }
+
+    /// Whether a phone shows this page's entry behind *More*.
+    pub(super) fn is_among_others(&self) -> bool {
+        Self::OTHERS.contains(&self.section)
+    }
 }
 
 impl Shell {
@@ -57,8 +84,32 @@ impl Shell {
             may_change: state.visitor.scope == Scope::Operator,
             form_token: state.visitor.form_token.text().to_owned(),
             trouble: None,
-            version: env!("CARGO_PKG_VERSION"),
+            version: assets::version(),
+            navigation: Navigation {
+                section: section(&state.path),
+                attention: state.journal.waiting_for_a_person().await?,
+            },
         })
+    }
+}
+
+/// Whose page a path is: the page that a refused form is answered with has the form's path.
+fn section(path: &str) -> &'static str {
+    match path.split('/').nth(1).unwrap_or_default() {
+        "" | "hosts" | "sightings" => "hosts",
+        "operations" => "operations",
+        "cluster" => "cluster",
+        "images" => "images",
+        "catalog" => "catalog",
+        "activity" => "activity",
+        "batches" => "batches",
+        "audit" => "audit",
+        "notifications" => "notifications",
+        "settings" => "settings",
+        "about" => "about",
+        "api" => "api",
+        "account" => "account",
+        _ => "",
     }
 }
 
@@ -77,23 +128,9 @@ impl<E: Into<Problem>> From<E> for PageProblem {
     }
 }
 
-#[derive(Template)]
-#[template(path = "problem.html")]
-struct ProblemPage<'a> {
-    title: &'a str,
-    detail: &'a str,
-    version: &'static str,
-}
-
 impl IntoResponse for PageProblem {
     fn into_response(self) -> Response {
-        let status = self.0.status();
-        let page = ProblemPage {
-            title: status.canonical_reason().unwrap_or("Error"),
-            detail: self.0.detail(),
-            version: env!("CARGO_PKG_VERSION"),
-        };
-        render(status, &page)
+        problem_page::page(self.0.status(), self.0.detail())
     }
 }
 

@@ -70,6 +70,10 @@ impl OperationJournal for KillingJournal {
         self.inner.operations_of(host, limit).await
     }
 
+    async fn waiting_for_a_person(&self) -> Result<usize, LedgerError> {
+        self.inner.waiting_for_a_person().await
+    }
+
     async fn append(
         &self,
         operation: &OperationId,

@@ -37,6 +37,7 @@ function takeOver(page) {
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) document.getElementById(focused)?.focus();
   }
+  if (document.title !== page.title) document.title = page.title;
   tick();
 }
 
