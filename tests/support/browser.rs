@@ -107,6 +107,9 @@ impl Browser {
 
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await.unwrap();
+        // The driver itself would press through the bar at the bottom of a phone.
+        let script = format!("document.querySelector({}).scrollIntoView({{ block: 'center' }})", json!(selector));
+        self.run(&script).await;
         self.command(&format!("/element/{element}/click"), json!({})).await.unwrap();
     }
 
