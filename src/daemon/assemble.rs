@@ -68,7 +68,8 @@ impl Daemon {
             Ok(())
         });
         let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
-        let machine = MachineState { answers, check_in, requests: Arc::clone(&requests) };
+        let exchanges = Arc::clone(&desks.exchanges);
+        let machine = MachineState { answers, check_in, exchanges, requests: Arc::clone(&requests) };
         let boot = BootState { desk: Arc::clone(&desks.boot), offers: Arc::clone(&desks.offers), requests };
         for (listener, router) in [
             (listeners.operator, operator_router(operator)),
@@ -187,6 +188,7 @@ fn operator_state(
         hosts: adapters.store.clone(),
         journal: adapters.store.clone(),
         rebuilds: adapters.store.clone(),
+        exchanges: adapters.store.clone(),
         feed: adapters.store.clone(),
         catalog: adapters.catalog.clone(),
         images: adapters.images.clone(),

@@ -14,8 +14,8 @@ use crate::{
     ports::{BootTrace, Doorbell, Power},
     power::PowerDrivers,
     provisioning::{
-        AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, HostKeeper, MachineUrls, OwnCertificate, PowerDesk,
-        RefusalLog, Sightings,
+        AnswerDesk, BootDesk, BootOffers, CheckIn, Enrolment, ExchangeBook, HostKeeper, MachineUrls, OwnCertificate,
+        PowerDesk, RefusalLog, Sightings,
     },
     remote_shell::Ssh,
     settings::Settings,
@@ -28,6 +28,7 @@ pub(super) struct Desks {
     pub(super) boot: Arc<BootDesk>,
     pub(super) answers: Arc<AnswerDesk>,
     pub(super) check_in: Arc<CheckIn>,
+    pub(super) exchanges: Arc<ExchangeBook>,
     pub(super) enrolment: Arc<Enrolment>,
     pub(super) power: Arc<PowerDesk>,
     pub(super) world: Arc<World>,
@@ -91,6 +92,14 @@ impl Desks {
             certificate: certificate.clone(),
             trace: trace.clone(),
         };
+        let exchanges = ExchangeBook {
+            exchanges: store.clone(),
+            rebuilds: store.clone(),
+            keeper: keeper.clone(),
+            catalog: catalog.clone(),
+            clock: clock.clone(),
+            secrets: vec![settings.credentials.root_password_hash.clone()],
+        };
         let enrolment = enrolment(adapters, &keeper, sightings);
         let power = power(settings, adapters);
         let offers = boot_offers(settings, adapters, &keeper, urls, boot_files, trace);
@@ -100,6 +109,7 @@ impl Desks {
             boot: Arc::new(boot),
             answers: Arc::new(answers),
             check_in: Arc::new(check_in),
+            exchanges: Arc::new(exchanges),
             enrolment: Arc::new(enrolment),
             power: Arc::new(power),
             world: Arc::new(world),

@@ -8,6 +8,9 @@ const SHORTEST_SECRET: usize = 6;
 const SHORTEST_BEGINNING: usize = 8;
 /// How the hash of a password begins, in the forms that `crypt` knows.
 const HASH_PREFIXES: [&str; 5] = ["$6$", "$5$", "$y$", "$2b$", "$argon2id$"];
+/// Names in queries whose value is a one-time token of ours, of whichever rebuild, and the fewest characters of one.
+const TOKEN_NAMES: [&str; 2] = ["t", "b"];
+const SHORTEST_TOKEN: usize = 20;
 /// Words before `=` or `:` whose value is a secret.
 const SECRET_NAMES: [&str; 6] = ["password", "passwd", "token", "secret", "ticket", "private_key"];
 
@@ -123,11 +126,16 @@ fn mask_word(word: &str) -> String {
     }
     if let Some((name, value)) = word.split_once('=')
         && !value.is_empty()
-        && SECRET_NAMES.iter().any(|secret| name.to_ascii_lowercase().ends_with(secret))
+        && (SECRET_NAMES.iter().any(|secret| name.to_ascii_lowercase().ends_with(secret)) || is_token(name, value))
     {
         return format!("{name}={MASK}{separator}");
     }
     format!("{word}{separator}")
+}
+
+fn is_token(name: &str, value: &str) -> bool {
+    let length = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(value.len());
+    TOKEN_NAMES.contains(&name) && length >= SHORTEST_TOKEN
 }
 
 #[cfg(test)]
@@ -140,6 +148,8 @@ mod tests {
         for (said, masked) in [
             ("ok: correct horse, battery", "ok: [secret], battery"),
             ("https://10.0.0.1/?t=abcdef0123456789&x=1", "https://10.0.0.1/?t=[secret]&x=1"),
+            ("'https://x/?t=ZZZZZZZZZZZZZZZZZZZZ-_0' of another rebuild", "'https://x/?t=[secret]' of another rebuild"),
+            ("start?t=5&b=short", "start?t=5&b=short"),
             ("cut off in abcdef0123", "cut off in [secret]"),
             ("root:$6$salt$hash:1:2", "root:[secret]"),
             ("PASSWORD=hunter2 user=root", "PASSWORD=[secret] user=root"),

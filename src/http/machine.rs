@@ -2,7 +2,7 @@
 //! machine's screen, so every error is a sentence for whoever stands there.
 
 use axum::{
-    Json,
+    body::Bytes,
     extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -16,8 +16,12 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    domain::installer::{InstallReport, PhoneHomeReport, SystemReport},
-    provisioning::AnswerRequest,
+    domain::{
+        exchange::ExchangeKind,
+        identity::HostId,
+        installer::{InstallReport, PhoneHomeReport, SystemReport},
+    },
+    provisioning::{AnswerRequest, Heard},
 };
 
 /// The answer as TOML, which every installer reads. Only who accepts JSON and no TOML is given JSON: installers before 9.2 accept nothing by
@@ -29,15 +33,22 @@ pub(super) async fn answer(
     headers: HeaderMap,
     WholeBody(body): WholeBody,
 ) -> Result<Response, Problem> {
-    let report: SystemReport = read(&body, "system report")?;
     let token = query_field(query.as_deref(), "t");
-    let request = AnswerRequest { token, bearer: bearer(&headers), report, peer: ends.peer, our: ends.our };
-    let answer = state.answers.answer(&request).await?;
-    if !accepts_only_json(&headers) {
-        return Ok(([(header::CONTENT_TYPE, "application/toml")], answer).into_response());
-    }
-    let table: toml::Table = answer.parse().map_err(|_| Problem::internal("the answer cannot be written as JSON"))?;
-    Ok(Json(table).into_response())
+    let asked = Asked { kind: ExchangeKind::Answer, host: None, token: token.clone().unwrap_or_default(), ends, body };
+    let made = async {
+        let report: SystemReport = read(&asked.body, "system report")?;
+        let request = AnswerRequest { token, bearer: bearer(&headers), report, peer: ends.peer, our: ends.our };
+        let answer = state.answers.answer(&request).await?;
+        if !accepts_only_json(&headers) {
+            return Ok(Reply { media: "application/toml", text: answer });
+        }
+        let cannot = "the answer cannot be written as JSON";
+        let table: toml::Table = answer.parse().map_err(|_| Problem::internal(cannot))?;
+        let text = serde_json::to_string(&table).map_err(|_| Problem::internal(cannot))?;
+        Ok(Reply { media: "application/json", text })
+    };
+    let made = made.await;
+    asked.noted(&state, made).await
 }
 
 /// Whether a client accepts JSON, and nothing that TOML could be sent as.
@@ -61,10 +72,15 @@ pub(super) async fn installed(
     HostPath(host): HostPath,
     RawQuery(query): RawQuery,
     WholeBody(body): WholeBody,
-) -> Result<&'static str, Problem> {
-    let report: InstallReport = read(&body, "installation report")?;
-    state.check_in.installed(&host, &token(query), &report, ends.peer).await?;
-    Ok(HEARD)
+) -> Result<Response, Problem> {
+    let asked = Asked { kind: ExchangeKind::Installed, host: Some(host.clone()), token: token(query), ends, body };
+    let made = async {
+        let report: InstallReport = read(&asked.body, "installation report")?;
+        state.check_in.installed(&host, &asked.token, &report, ends.peer).await?;
+        Ok(Reply::heard())
+    };
+    let made = made.await;
+    asked.noted(&state, made).await
 }
 
 /// The script of the first boot.
@@ -74,8 +90,11 @@ pub(super) async fn first_boot_script(
     HostPath(host): HostPath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let script = state.check_in.first_boot_script(&host, &token(query), ends.peer, ends.our).await?;
-    Ok(([(header::CONTENT_TYPE, "text/x-shellscript")], script).into_response())
+    let (kind, token) = (ExchangeKind::FirstBootScript, token(query));
+    let asked = Asked { kind, host: Some(host.clone()), token, ends, body: Bytes::new() };
+    let script = state.check_in.first_boot_script(&host, &asked.token, ends.peer, ends.our).await;
+    let made = script.map(|text| Reply { media: "text/x-shellscript", text }).map_err(Problem::from);
+    asked.noted(&state, made).await
 }
 
 /// The first boot's call.
@@ -85,10 +104,15 @@ pub(super) async fn phone_home(
     HostPath(host): HostPath,
     RawQuery(query): RawQuery,
     WholeBody(body): WholeBody,
-) -> Result<&'static str, Problem> {
-    let report: PhoneHomeReport = read(&body, "phone-home report")?;
-    state.check_in.phone_home(&host, &token(query), &report, ends.peer).await?;
-    Ok(HEARD)
+) -> Result<Response, Problem> {
+    let asked = Asked { kind: ExchangeKind::PhoneHome, host: Some(host.clone()), token: token(query), ends, body };
+    let made = async {
+        let report: PhoneHomeReport = read(&asked.body, "phone-home report")?;
+        state.check_in.phone_home(&host, &asked.token, &report, ends.peer).await?;
+        Ok(Reply::heard())
+    };
+    let made = made.await;
+    asked.noted(&state, made).await
 }
 
 /// The machine's own word that something in it failed.
@@ -98,9 +122,47 @@ pub(super) async fn failed(
     HostPath(host): HostPath,
     RawQuery(query): RawQuery,
     WholeBody(body): WholeBody,
-) -> Result<&'static str, Problem> {
-    state.check_in.failed(&host, &token(query), &String::from_utf8_lossy(&body), ends.peer).await?;
-    Ok(HEARD)
+) -> Result<Response, Problem> {
+    let asked = Asked { kind: ExchangeKind::Failed, host: Some(host.clone()), token: token(query), ends, body };
+    let log = String::from_utf8_lossy(&asked.body);
+    let made = state.check_in.failed(&host, &asked.token, &log, ends.peer).await;
+    let made = made.map(|()| Reply::heard()).map_err(Problem::from);
+    asked.noted(&state, made).await
+}
+
+/// What a machine asked, for the book of its host.
+struct Asked {
+    kind: ExchangeKind,
+    host: Option<HostId>,
+    token: String,
+    ends: Connection,
+    body: Bytes,
+}
+
+/// What it is given.
+struct Reply {
+    media: &'static str,
+    text: String,
+}
+
+impl Reply {
+    fn heard() -> Self {
+        Self { media: "text/plain; charset=utf-8", text: HEARD.into() }
+    }
+}
+
+impl Asked {
+    /// Writes down what became of the question, then answers it.
+    async fn noted(&self, state: &MachineState, made: Result<Reply, Problem>) -> Result<Response, Problem> {
+        let (status, answered) = match &made {
+            Ok(reply) => (StatusCode::OK, reply.text.as_str()),
+            Err(problem) => (problem.status(), problem.detail()),
+        };
+        let (host, peer, status) = (self.host.as_ref(), self.ends.peer, status.as_u16());
+        let heard = Heard { kind: self.kind, host, token: &self.token, peer, sent: &self.body, status, answered };
+        state.exchanges.note(heard).await;
+        made.map(|reply| ([(header::CONTENT_TYPE, reply.media)], reply.text).into_response())
+    }
 }
 
 /// What a report is answered.

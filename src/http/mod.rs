@@ -39,7 +39,7 @@ use axum::{
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn};
+use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn, ExchangeBook};
 
 pub use audit::RefusalCount;
 pub use listener::{HttpListener, Limits};
@@ -67,6 +67,8 @@ pub struct MachineState {
     pub answers: Arc<AnswerDesk>,
     /// Reports.
     pub check_in: Arc<CheckIn>,
+    /// Writes down what is asked and answered.
+    pub exchanges: Arc<ExchangeBook>,
     /// What was asked; one for all listeners.
     pub requests: Arc<RequestCounts>,
 }

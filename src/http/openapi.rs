@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        answers, audit, batches, boots, gates, hosts, image_views, images, network, notifications, power,
-        rebuild_views, rebuilds, sightings, views,
+        answers, audit, batches, boots, exchanges, gates, hosts, image_views, images, lifecycle, network,
+        notifications, power, rebuild_views, rebuilds, sightings, views,
     },
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
@@ -133,6 +133,12 @@ const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
     add::<network::InterfaceJson>,
     add::<network::ServiceJson>,
     add::<sightings::SightingJson>,
+    add::<lifecycle::LifecycleJson>,
+    add::<lifecycle::LegJson>,
+    add::<lifecycle::SetbackJson>,
+    add::<lifecycle::EvidenceJson>,
+    add::<exchanges::ExchangeJson>,
+    add::<exchanges::BodyJson>,
     add::<boots::BootJson>,
     add::<boots::SeenJson>,
     add::<boots::DiagnosisJson>,

@@ -17,8 +17,8 @@ use crate::{
     },
     operations::{BatchDesk, GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
-        AuditLog, Catalog, Clock, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal, LedgerError,
-        LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys, Targets,
+        AuditLog, Catalog, Clock, ExchangeLedger, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal,
+        LedgerError, LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys, Targets,
     },
     provisioning::{AnswerDesk, BootDiary, Enrolment, PatienceDesk, PowerDesk, Sightings},
 };
@@ -32,6 +32,8 @@ pub struct OperatorState {
     pub rebuilds: Arc<dyn RebuildLedger>,
     /// Journals.
     pub journal: Arc<dyn OperationJournal>,
+    /// What machines sent and were answered.
+    pub exchanges: Arc<dyn ExchangeLedger>,
     /// The live feed.
     pub feed: Arc<dyn LiveFeed>,
     /// Server types, templates, scripts.

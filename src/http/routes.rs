@@ -16,8 +16,8 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        answers, audit, batches, boots, catalog, gates, hosts, images, network, notifications, operations, power,
-        rebuilds, sightings,
+        answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network, notifications,
+        operations, power, rebuilds, sightings,
     },
     boot,
     dashboard::{
@@ -209,6 +209,12 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("everything that is wrong with the answer that the host would be given, and where to change it"),
     Row::get("/api/hosts/{id}/answer-diff", Body::Json("AnswerDifference"), || get(answers::difference))
         .says("what has changed since the host was given an answer last, without secrets"),
+    Row::get("/api/hosts/{id}/lifecycle", Body::Json("Lifecycle"), || get(lifecycle::show))
+        .says("the host's way through its latest rebuild: how long it was in each state, what is usual, and what it has not reached"),
+    Row::get("/api/hosts/{id}/evidence", Body::List("Evidence"), || get(lifecycle::show_evidence))
+        .says("what is proved about the host by its latest rebuild: membership, quorum, the removal of the key"),
+    Row::get("/api/hosts/{id}/exchanges", Body::List("Exchange"), || get(exchanges::list)).asking(&["before", "limit"])
+        .says("what the host's machine sent and what it was answered, without secrets, the newest first"),
     Row::get("/api/hosts/{id}/boot", Body::Json("Boot"), || get(boots::of_host))
         .says("what was seen of the host's boots, where the latest one stands, and what is likely wrong"),
     Row::get("/api/boots/{mac}", Body::Json("Boot"), || get(boots::of_machine)).says("the same for any machine, registered or not"),

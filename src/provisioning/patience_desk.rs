@@ -73,6 +73,12 @@ impl PatienceDesk {
         }))
     }
 
+    /// How long hosts of this server type usually stay in a state, where enough of them have passed it.
+    pub async fn usual(&self, host: &Host, state: HostState) -> Result<Option<Duration>, LedgerError> {
+        let Some(setting) = self.settings.of(state) else { return Ok(None) };
+        Ok(self.expectation(&host.server_type, state, setting).await?.usual)
+    }
+
     fn watch(&self, host: &Host) -> Watch {
         let begin = || (host.state_since, Watch::begin(host.state_since, self.clock.now(), self.clock.running()));
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);

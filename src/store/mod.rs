@@ -20,6 +20,7 @@ mod columns;
 mod connection;
 mod disarm;
 mod error;
+mod exchanges;
 mod folder;
 mod gates;
 mod hosts;

@@ -16,6 +16,8 @@ mod command_line;
 mod dashboard;
 mod dhcp;
 mod doctor;
+mod evidence;
+mod exchanges;
 mod gate;
 mod images;
 mod infrastructure;
