@@ -11,7 +11,6 @@ mod server_types;
 mod watch;
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -23,6 +22,7 @@ use crate::{
     domain::{
         answer::{AnswerNote, AnswerReview, AnswerValues},
         catalog::{CatalogProblem, CatalogStatus, ScriptName, ScriptValues},
+        catalog_view::{BrokenEdit, CatalogContents, CatalogView, GoodEdit},
         identity::{ServerTypeName, TemplateName},
         server_type::ServerType,
     },
@@ -45,28 +45,25 @@ pub struct CatalogFolders {
     pub ipxe: PathBuf,
 }
 
-/// What the folders held when they were last good.
-#[derive(Debug, Default)]
-struct Contents {
-    server_types: BTreeMap<ServerTypeName, ServerType>,
-    answer_templates: BTreeMap<TemplateName, String>,
-    scripts: BTreeMap<ScriptName, String>,
-}
-
 /// The catalog of a running daemon.
 pub struct FolderCatalog {
     folders: CatalogFolders,
     clock: Arc<dyn Clock>,
-    contents: ArcSwap<Contents>,
+    contents: ArcSwap<CatalogContents>,
     state: Mutex<ReadState>,
     /// Hash of everything that was read last, so that an event without a change reloads nothing. Held while the files are read, so that of
     /// two readers the later one also has the last word.
     seen: Mutex<Option<u64>>,
 }
 
+#[derive(Clone)]
 struct ReadState {
     loaded_at: Timestamp,
     problems: Vec<CatalogProblem>,
+    /// The last edit that was good, since the start.
+    last_edit: Option<GoodEdit>,
+    /// What the files hold now, where that is not good.
+    broken: Option<BrokenEdit>,
 }
 
 impl FolderCatalog {
@@ -74,7 +71,8 @@ impl FolderCatalog {
     /// be armed) and says what is wrong.
     pub fn open(folders: CatalogFolders, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         built_in::make_missing(&folders)?;
-        let state = Mutex::new(ReadState { loaded_at: clock.now(), problems: Vec::new() });
+        let state =
+            Mutex::new(ReadState { loaded_at: clock.now(), problems: Vec::new(), last_edit: None, broken: None });
         let catalog = Self { folders, clock, contents: ArcSwap::default(), state, seen: Mutex::default() };
         catalog.reload();
         Ok(catalog)
@@ -91,15 +89,31 @@ impl FolderCatalog {
         let checked = read::check_files(&files);
         // Nobody who asks for the status waits for a slow disk: this lock is held for the swap alone.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match checked {
-            Ok(contents) => {
-                self.contents.store(Arc::new(contents));
-                *state = ReadState { loaded_at: self.clock.now(), problems: Vec::new() };
-            }
-            Err(problems) => state.problems = problems,
+        if checked.problems.is_empty() {
+            self.take(checked.contents, &mut state);
+        } else {
+            let since = state.broken.as_ref().map_or_else(|| self.clock.now(), |broken| broken.since);
+            state.broken = Some(BrokenEdit {
+                since,
+                problems: checked.problems.iter().map(|problem| files.quoted(problem)).collect(),
+                usable_types: checked.usable_types,
+                usable_templates: checked.usable_templates,
+                scripts_are_good: checked.scripts_are_good,
+            });
+            state.problems = checked.problems;
         }
         drop(state);
         Some(self.status())
+    }
+
+    /// Takes contents into use.
+    fn take(&self, contents: CatalogContents, state: &mut ReadState) {
+        let now = self.clock.now();
+        let before = self.contents.swap(Arc::new(contents));
+        // A broken edit that was taken back and the first reading are no edits.
+        let is_edit = *before != **self.contents.load() && !before.server_types.is_empty();
+        let last_edit = if is_edit { Some(GoodEdit { at: now, before }) } else { state.last_edit.take() };
+        *state = ReadState { loaded_at: now, problems: Vec::new(), last_edit, broken: None };
     }
 }
 
@@ -116,16 +130,26 @@ impl Catalog for FolderCatalog {
         }
     }
 
+    fn view(&self) -> CatalogView {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ReadState { loaded_at, last_edit, broken, .. } = state.clone();
+        CatalogView { loaded_at, contents: self.contents.load_full(), last_edit, broken }
+    }
+
+    fn readable_template(&self, text: &str) -> String {
+        redact::redact_template(text)
+    }
+
     fn server_type(&self, name: &ServerTypeName) -> Option<ServerType> {
-        self.contents.load().server_types.get(name).cloned()
+        self.contents.load().server_types.get(name).map(|placed| placed.value.clone())
     }
 
     fn server_types(&self) -> Vec<ServerType> {
-        self.contents.load().server_types.values().cloned().collect()
+        self.contents.load().server_types.values().map(|placed| placed.value.clone()).collect()
     }
 
     fn answer_template(&self, name: &TemplateName) -> Option<String> {
-        self.contents.load().answer_templates.get(name).cloned()
+        self.contents.load().answer_templates.get(name).map(|placed| placed.value.clone())
     }
 
     fn render_answer(&self, template_text: &str, values: &AnswerValues) -> Result<String, CannotRender> {
@@ -162,6 +186,6 @@ impl Catalog for FolderCatalog {
             what: format!("iPXE script {}", script.word()),
             problems: vec!["it is not in the catalog; see /api/catalog".into()],
         })?;
-        render::script(script, text, values)
+        render::script(script, &text.value, values)
     }
 }

@@ -1,25 +1,30 @@
 //! Reads every file of the three folders, and checks every one before any is used.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
 };
 
-use super::{CatalogFolders, Contents, answer, answer::Purpose, built_in, places::line_of, render, server_types};
+use super::{
+    CatalogFolders, answer, answer::Purpose, built_in, places::line_of, redact::redact_line, render, server_types,
+};
 use crate::domain::{
     answer::AnswerValues,
     answer_file::{AnswerFile, NEWEST_DIALECT},
     answer_options::AnswerOptions,
     catalog::{CatalogProblem, ScriptName, ScriptValues},
-    identity::{MacAddress, TemplateName},
+    catalog_view::{CatalogContents, Placed, QuotedProblem},
+    identity::{MacAddress, ServerTypeName, TemplateName},
     image::{InstallerRelease, OLDEST_INSTALLER},
     server_type::ServerType,
 };
 
 /// A larger file is not read.
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
+/// More of a line is not quoted.
+const LONGEST_QUOTE: usize = 300;
 /// A file with one of these in the wrong folder, or written otherwise, was meant for us.
 const OUR_EXTENSIONS: &[&str] = &["yaml", "yml", "toml", "ipxe", "json"];
 
@@ -51,6 +56,17 @@ impl Files {
         self.problems.iter().for_each(|problem| problem.to_string().hash(&mut hasher));
         hasher.finish()
     }
+
+    /// Quotes the line of a problem, without what may be a secret in it.
+    pub(super) fn quoted(&self, problem: &CatalogProblem) -> QuotedProblem {
+        let mut files = self.server_types.iter().chain(&self.answer_templates).chain(&self.scripts);
+        let line = |number: usize| {
+            let file = files.find(|file| file.name == problem.file)?;
+            let line = file.text.lines().nth(number.checked_sub(1)?)?;
+            Some(redact_line(line.trim_end()).chars().take(LONGEST_QUOTE).collect())
+        };
+        QuotedProblem { quote: problem.line.and_then(line), problem: problem.clone() }
+    }
 }
 
 /// Reads the folders.
@@ -64,13 +80,34 @@ pub(super) fn read_files(folders: &CatalogFolders) -> Files {
     }
 }
 
-/// Checks everything; the contents, or every problem at once.
-pub(super) fn check_files(files: &Files) -> Result<Contents, Vec<CatalogProblem>> {
+/// What became of the files.
+pub(super) struct Checked {
+    /// What could be read, also where it breaks a rule.
+    pub(super) contents: CatalogContents,
+    /// Every problem at once; with none, the contents may be used.
+    pub(super) problems: Vec<CatalogProblem>,
+    /// The server types that break no rule, nor do their templates.
+    pub(super) usable_types: BTreeSet<ServerTypeName>,
+    /// The templates that break no rule.
+    pub(super) usable_templates: BTreeSet<TemplateName>,
+    /// Whether every script is there and breaks no rule.
+    pub(super) scripts_are_good: bool,
+}
+
+/// Checks everything.
+pub(super) fn check_files(files: &Files) -> Checked {
     let mut problems = files.problems.clone();
     let answer_templates = check_templates(&files.answer_templates, &mut problems);
+    let is_broken =
+        |template: &Placed<String>| problems.iter().any(|problem| template.file.as_ref() == Some(&problem.file));
+    let good = answer_templates.iter().filter(|(_, template)| !is_broken(template));
+    let usable_templates: BTreeSet<_> = good.map(|(name, _)| name.clone()).collect();
     let types = server_types::read(&files.server_types, &mut problems);
+    let mut usable_types = BTreeSet::new();
     for (kind, file, line) in &types {
+        let mut is_good = kind.check().is_empty() && usable_templates.contains(&kind.answer_template);
         let mut broken = |rule: String| {
+            is_good = false;
             let rule = format!("server type `{}`: {rule}", kind.name);
             problems.push(CatalogProblem { file: file.clone(), line: *line, rule });
         };
@@ -83,16 +120,22 @@ pub(super) fn check_files(files: &Files) -> Result<Contents, Vec<CatalogProblem>
                 rules.into_iter().filter(|rule| !of_template.contains(rule)).for_each(&mut broken);
             }
         }
+        if is_good {
+            usable_types.insert(kind.name.clone());
+        }
     }
+    let problems_before = problems.len();
     let scripts = check_scripts(&files.scripts, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let server_types = types.into_iter().map(|(kind, ..)| (kind.name.clone(), kind)).collect();
-    Ok(Contents { server_types, answer_templates, scripts })
+    let scripts_are_good = problems.len() == problems_before;
+    let server_types = types
+        .into_iter()
+        .map(|(kind, file, line)| (kind.name.clone(), Placed { value: kind, file: Some(file), line }))
+        .collect();
+    let contents = CatalogContents { server_types, answer_templates, scripts };
+    Checked { contents, problems, usable_types, usable_templates, scripts_are_good }
 }
 
-fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<TemplateName, String> {
+fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<TemplateName, Placed<String>> {
     let mut templates = BTreeMap::new();
     for file in files {
         let mut broken =
@@ -110,7 +153,7 @@ fn check_templates(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeM
                 .into_iter()
                 .for_each(|rule| broken(line_of(&file.text, &rule), rule)),
         }
-        templates.insert(name, file.text.clone());
+        templates.insert(name, whole(file));
     }
     templates
 }
@@ -144,12 +187,18 @@ fn sample_type() -> ServerType {
     ServerType { boot_disk: None, ..ServerType::sample() }
 }
 
-fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<ScriptName, String> {
+/// A text that has its file for itself.
+fn whole(file: &File) -> Placed<String> {
+    Placed { value: file.text.clone(), file: Some(file.name.clone()), line: None }
+}
+
+fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap<ScriptName, Placed<String>> {
     let mut scripts = BTreeMap::new();
     for script in ScriptName::ALL {
         let Some(file) = files.iter().find(|file| file.stem == script.word()) else {
             if !script.is_required() {
-                scripts.insert(*script, built_in::WAIT_SCRIPT.to_owned());
+                let value = built_in::WAIT_SCRIPT.to_owned();
+                scripts.insert(*script, Placed { value, file: None, line: None });
                 continue;
             }
             let rule = format!("the script {}.ipxe is missing", script.word());
@@ -162,7 +211,7 @@ fn check_scripts(files: &[File], problems: &mut Vec<CatalogProblem>) -> BTreeMap
                 break;
             }
         }
-        scripts.insert(*script, file.text.clone());
+        scripts.insert(*script, whole(file));
     }
     for file in files.iter().filter(|file| ScriptName::ALL.iter().all(|script| script.word() != file.stem)) {
         problems.push(CatalogProblem {

@@ -8,8 +8,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RunningDaemon, adapters::Adapters, certificate::own_certificate, cluster::patience, desks::Desks,
-    network_boot::NetworkBoard, network_start::start_network_boot, notifications, settings_words::set, tasks,
+    RunningDaemon,
+    adapters::Adapters,
+    appliance::{Addresses, RunningAppliance},
+    certificate::own_certificate,
+    cluster::patience,
+    desks::Desks,
+    network_boot::NetworkBoard,
+    network_start::start_network_boot,
+    notifications,
+    settings_words::set,
+    tasks,
 };
 use crate::{
     catalog::redact,
@@ -20,7 +29,7 @@ use crate::{
     ports::{Catalog, Doorbell},
     provisioning::{MachineUrls, OwnCertificate, PatienceDesk, Watchdog, keep_boot_orders},
     remote_shell::Ssh,
-    settings::Settings,
+    settings::{Settings, SettingsFile},
     tftp::BootFiles,
 };
 
@@ -37,6 +46,11 @@ struct Listeners {
 impl Daemon {
     /// Starts a daemon; when this returns it serves.
     pub async fn start(settings: Settings) -> anyhow::Result<RunningDaemon> {
+        Self::start_from(settings, None).await
+    }
+
+    /// The same; the settings are those of a file.
+    pub async fn start_from(settings: Settings, file: Option<SettingsFile>) -> anyhow::Result<RunningDaemon> {
         let adapters = Adapters::open(&settings).await?;
         adapters.clean_up_images().await;
         let (certificate, tls) = own_certificate(&settings.data_folder)?;
@@ -58,7 +72,16 @@ impl Daemon {
             let board = Arc::clone(&network);
             start_network_boot(&settings, &desks, board, &stop, &mut tasks).await?;
         }
-        let operator = operator_state(&settings, &adapters, &desks, &doorbell, network, operator_address, &stop)?;
+        let addresses = Addresses { operator: operator_address, boot: boot_address, machine: machine_address };
+        let appliance = Arc::new(RunningAppliance {
+            settings: settings.clone(),
+            file,
+            started_at: adapters.clock.now(),
+            certificate: certificate.clone(),
+            addresses,
+            boot_files: Arc::clone(&boot_files),
+        });
+        let operator = operator_state(&settings, &adapters, &desks, &doorbell, (network, appliance), &stop)?;
         operator.gates.tell_older().await;
         notifications::start(&adapters, &settings, &stop, &mut tasks).await?;
         let (requests, operator_patience) = (Arc::clone(&operator.requests), Arc::clone(&operator.patience));
@@ -161,8 +184,7 @@ fn operator_state(
     adapters: &Adapters,
     desks: &Desks,
     doorbell: &Arc<Doorbell>,
-    network: Arc<NetworkBoard>,
-    address: SocketAddr,
+    (network, appliance): (Arc<NetworkBoard>, Arc<RunningAppliance>),
     stop: &CancellationToken,
 ) -> anyhow::Result<OperatorState> {
     let operations = Arc::new(OperationDesk { world: Arc::clone(&desks.world), doorbell: Arc::clone(doorbell) });
@@ -207,7 +229,8 @@ fn operator_state(
         diary: Arc::clone(&desks.watchers.diary),
         sightings: Arc::clone(&desks.watchers.sightings),
         redact,
-        listen: address,
+        listen: appliance.addresses.operator,
+        appliance,
         form_token: FormToken::new(adapters.key_file.as_ref())?,
         requests: Arc::default(),
         audit: adapters.store.clone(),

@@ -1,6 +1,7 @@
 //! Composition: builds the adapters, gives them to the desks, runs everything in one set of tasks, and stops in order.
 
 mod adapters;
+mod appliance;
 mod assemble;
 mod certificate;
 mod clock;
@@ -12,6 +13,7 @@ mod network_start;
 mod notifications;
 mod settings_words;
 mod tasks;
+mod validity;
 mod watchers;
 
 use std::{
@@ -27,7 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{catalog::CatalogWatch, settings::Settings};
+use crate::{catalog::CatalogWatch, settings::SettingsFile};
 
 pub use assemble::Daemon;
 pub use clock::SystemClock;
@@ -73,9 +75,9 @@ impl RunningDaemon {
 
 /// Runs until the system says stop.
 pub async fn serve(config: &Path) -> anyhow::Result<()> {
-    let settings = Settings::load(config)?;
+    let (settings, file) = SettingsFile::load(config)?;
     start_logging();
-    let mut daemon = Daemon::start(settings).await?;
+    let mut daemon = Daemon::start_from(settings, Some(file)).await?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),

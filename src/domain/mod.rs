@@ -3,6 +3,7 @@
 //! No runtime, files, sockets, clocks or databases in here: whoever calls brings what is known and the time. Everything that a
 //! person could argue about (what a machine boots, which moves a host may make, what is next in an operation) is decided in this room.
 
+pub mod about;
 pub mod access;
 pub mod answer;
 pub mod answer_file;
@@ -20,6 +21,8 @@ pub mod boot_request;
 pub mod boot_rules;
 pub mod boot_trace;
 pub mod catalog;
+pub mod catalog_difference;
+pub mod catalog_view;
 pub mod change;
 pub mod cluster;
 pub mod cluster_plan;
@@ -60,6 +63,8 @@ mod power_rules;
 pub mod preflight;
 pub mod rebuild;
 pub mod server_type;
+pub mod server_type_words;
+pub mod settings_report;
 pub mod sighting;
 pub mod text_difference;
 pub mod udev_glob;

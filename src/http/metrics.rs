@@ -62,20 +62,22 @@ pub(super) async fn serve(State(state): State<OperatorState>) -> Result<Response
 
 /// Whether the database can be read and written: on a full disk everything looks well until something has to be kept.
 pub(super) async fn health(State(state): State<OperatorState>) -> Response {
+    match ailments(&state).await.into_iter().next() {
+        None => "ok\n".into_response(),
+        Some(ailment) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, ailment).into_response(),
+    }
+}
+
+/// What ails the daemon, one sentence each.
+pub(super) async fn ailments(state: &OperatorState) -> Vec<String> {
     let answer = match state.feed.newest_event().await {
         Ok(_) => state.feed.check_writable().await,
         Err(error) => Err(error),
     };
-    match answer {
-        Ok(()) => match state.operations.world.pauses.all().into_iter().next() {
-            None => "ok\n".into_response(),
-            Some((id, pause)) => {
-                let detail = format!("the operation {id} stands still since {}: {}", pause.since, pause.reason);
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
-            }
-        },
-        Err(error) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
-    }
+    let pauses = state.operations.world.pauses.all().into_iter();
+    let paused =
+        pauses.map(|(id, pause)| format!("the operation {id} stands still since {}: {}", pause.since, pause.reason));
+    answer.err().map(|error| error.to_string()).into_iter().chain(paused).collect()
 }
 
 /// A text of the format that <https://prometheus.io/docs/specs/om/open_metrics_spec/> tells, written line by line.

@@ -17,8 +17,9 @@ use crate::{
     },
     operations::{BatchDesk, GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
-        AuditLog, Catalog, Clock, ExchangeLedger, HostLedger, ImageIntake, ImageKeeper, ImageLibrary, ImageRefusal,
-        LedgerError, LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys, Targets,
+        Appliance, AuditLog, Catalog, Clock, ExchangeLedger, HostLedger, ImageIntake, ImageKeeper, ImageLibrary,
+        ImageRefusal, LedgerError, LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys,
+        Targets,
     },
     provisioning::{AnswerDesk, BootDiary, Enrolment, PatienceDesk, PowerDesk, Sightings},
 };
@@ -86,6 +87,8 @@ pub struct OperatorState {
     pub targets: Arc<dyn Targets>,
     /// What became of it.
     pub outbox: Arc<dyn NotificationLedger>,
+    /// What the daemon knows of itself.
+    pub appliance: Arc<dyn Appliance>,
     /// Ends the event streams when the daemon stops.
     pub stop: CancellationToken,
 }

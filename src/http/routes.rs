@@ -16,12 +16,13 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network, notifications,
-        operations, power, rebuilds, sightings,
+        about, answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network,
+        notifications, operations, power, rebuilds, settings, sightings,
     },
     boot,
     dashboard::{
-        assets, audit_page, batch_page, forms, image_page, notifications_page, pages, problem_page, rebuild_page,
+        about_page, assets, audit_page, batch_page, catalog_page, forms, image_page, notifications_page, pages,
+        problem_page, rebuild_page, settings_page,
     },
     live_events, machine, metrics, openapi,
     problem::{self, Problem},
@@ -265,7 +266,10 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/cluster/gates/{address}", || delete(gates::remove)) }
         .asking(&["forget"]).says("take the join gate off a member; with `forget=true` only off this list"),
     Row::get("/api/catalog", Body::Json("Catalog"), || get(catalog::catalog))
-        .says("what the catalog's folders hold, and what is wrong with them"),
+        .says("what the catalog's folders hold, what is wrong with them, and whom the last edit affects"),
+    Row::get("/api/settings", Body::Json("Settings"), || get(settings::show)).says("every setting with its source, without secrets"),
+    Row::get("/api/about", Body::Json("About"), || get(about::show))
+        .says("the program, its data, its listeners, and whether it is well"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
     Row::get("/api/notifications", Body::Json("Notifications"), || get(notifications::show)).says("whom we tell, and what became of it"),
     Row::post("/api/notifications/test", Body::Json("NotificationTest"), (200, Body::Json("NotificationTested")), || post(notifications::test))
@@ -294,6 +298,9 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/images/{id}/default", &[], || post(image_page::make_default)).says("the form that makes an image the default"),
     Row::form("/images/{id}/remove", &[], || post(image_page::remove)).says("the form that removes an image"),
     Row::form("/images/additions/{id}/cancel", &[], || post(image_page::cancel)).says("the form that gives an addition up"),
+    Row::get("/catalog", HTML, || get(catalog_page::catalog)).says("server types, answer templates and scripts as a page"),
+    Row::get("/settings", HTML, || get(settings_page::settings)).says("the settings as a page"),
+    Row::get("/about", HTML, || get(about_page::about)).says("what the appliance says of itself, as a page"),
     Row::get("/notifications", HTML, || get(notifications_page::notifications)).says("whom we tell, as a page"),
     Row { gives: (200, HTML), ..Row::form("/notifications/test", &["target"], || post(notifications_page::test)) }
         .says("the form that sends a test message"),

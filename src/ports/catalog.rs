@@ -3,6 +3,7 @@
 use crate::domain::{
     answer::{AnswerReview, AnswerValues},
     catalog::{CatalogStatus, ScriptName, ScriptValues},
+    catalog_view::CatalogView,
     identity::{ServerTypeName, TemplateName},
     server_type::ServerType,
 };
@@ -21,6 +22,12 @@ pub struct CannotRender {
 pub trait Catalog: Send + Sync {
     /// How it is doing.
     fn status(&self) -> CatalogStatus;
+
+    /// The whole of it, with places, the last edit, and what is broken.
+    fn view(&self) -> CatalogView;
+
+    /// The text of a template as people may read it: with its comments, without its secrets.
+    fn readable_template(&self, text: &str) -> String;
 
     /// Returns a server type.
     fn server_type(&self, name: &ServerTypeName) -> Option<ServerType>;

@@ -1,5 +1,6 @@
 //! One small trait for each outside need; each method is one atomic promise.
 
+mod appliance;
 mod audit_log;
 mod batch_ledger;
 mod boot_files;
@@ -28,6 +29,7 @@ mod served_file;
 mod sighting_ledger;
 mod ssh_keys;
 
+pub use appliance::Appliance;
 pub use audit_log::AuditLog;
 pub use batch_ledger::BatchLedger;
 pub use boot_files::BootFileShelf;

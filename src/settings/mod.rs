@@ -3,9 +3,11 @@
 //! `docker/rackseed.example.yaml` says what each key means; a test holds that it has exactly these keys with these defaults.
 
 mod check;
+mod example;
 mod notifications;
 mod private_file;
 mod reading;
+mod report;
 mod sections;
 
 use std::{
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use notifications::{NotificationSettings, NotificationTarget};
 pub use private_file::read_private_file;
+pub use report::{SettingsFile, report};
 pub use sections::{
     CatalogSettings, CredentialSettings, InfrastructureSettings, JoinSettings, PatienceSettings, ProxmoxSettings,
     PxeInterface, PxeSettings, ServerSettings,
@@ -110,19 +113,7 @@ impl Settings {
 
     /// Reads and checks a settings file.
     pub fn load(path: &Path) -> Result<Self, InvalidSettings> {
-        // One byte more than is allowed, so that `parse` sees that there is too much.
-        let read = |mut text: String| {
-            File::open(path)?.take(LARGEST_FILE_BYTES as u64 + 1).read_to_string(&mut text).map(|_| text)
-        };
-        let text = read(String::new()).map_err(|error: std::io::Error| {
-            InvalidSettings::of_the_file(format!(
-                "{} cannot be read: {error}; `rackseed config example > {}` writes one to begin with",
-                path.display(),
-                path.display()
-            ))
-        })?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(&text, folder)
+        SettingsFile::load(path).map(|(settings, _)| settings)
     }
 
     /// Parses and checks the text of a settings file; relative paths in it are relative to `folder`.
@@ -165,4 +156,19 @@ impl Settings {
             }
         }
     }
+}
+
+/// Reads the text of a settings file; its size is looked at when it is parsed.
+fn settings_text(path: &Path) -> Result<String, InvalidSettings> {
+    // One byte more than is allowed, so that `parse` sees that there is too much.
+    let read = |mut text: String| {
+        File::open(path)?.take(LARGEST_FILE_BYTES as u64 + 1).read_to_string(&mut text).map(|_| text)
+    };
+    read(String::new()).map_err(|error: std::io::Error| {
+        InvalidSettings::of_the_file(format!(
+            "{} cannot be read: {error}; `rackseed config example > {}` writes one to begin with",
+            path.display(),
+            path.display()
+        ))
+    })
 }

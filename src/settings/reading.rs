@@ -68,7 +68,7 @@ fn problem(text: &str, name: &str, key: Option<&str>, error: &str) -> SettingsPr
 }
 
 /// The line of a key in the usual layout, one key in a line; `None` when it is written otherwise.
-fn line_of(text: &str, name: &str, key: Option<&str>) -> Option<usize> {
+pub(super) fn line_of(text: &str, name: &str, key: Option<&str>) -> Option<usize> {
     let names = |line: &str, key: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
     let mut lines = text.lines().enumerate().skip_while(|(_, line)| line.starts_with(' ') || !names(line, name));
     let (number, _) = lines.next()?;

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod about;
 mod answers;
 mod api;
 mod audit;
@@ -12,6 +13,7 @@ mod batches;
 mod boot_order;
 mod boots;
 mod catalog;
+mod catalog_page;
 mod command_line;
 mod dashboard;
 mod dhcp;
@@ -35,6 +37,7 @@ mod remote_shell;
 mod scripts;
 mod sending;
 mod settings;
+mod settings_page;
 mod simulator;
 mod store;
 mod sweeps;

@@ -10,7 +10,7 @@ use rackseed::{
     images::ImageFolder,
     ports::{Doorbell, RebuildLedger},
     provisioning::HostKeeper,
-    settings::Settings,
+    settings::{Settings, SettingsFile},
     store::{KeyFile, Store},
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -89,6 +89,18 @@ impl House {
         settings.credentials.root_password_hash = "$6$salt$hash".into();
         change(&mut settings);
         let daemon = Daemon::start(settings.clone()).await.unwrap();
+        let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+        Self { daemon, folder, client, settings }
+    }
+
+    /// A daemon that was started with a settings file; `more` goes below what keeps it on loopback and in its own folder.
+    pub(crate) async fn with_file(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rackseed.yaml");
+        let server = "server: {listen: '127.0.0.1:0', boot_listen: '127.0.0.1:0', machine_listen: '127.0.0.1:0'}";
+        fs::write(&file, format!("data_folder: data\n{server}\npxe: {{enabled: false}}\n{more}")).unwrap();
+        let (settings, file) = SettingsFile::load(&file).unwrap();
+        let daemon = Daemon::start_from(settings.clone(), Some(file)).await.unwrap();
         let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
         Self { daemon, folder, client, settings }
     }

@@ -1,10 +1,12 @@
 //! The JSON interface for people's programs: extract, ask a desk, answer.
 
+pub(super) mod about;
 pub(super) mod answers;
 pub(super) mod audit;
 pub(super) mod batches;
 pub(super) mod boots;
 pub(super) mod catalog;
+pub(super) mod catalog_views;
 pub(super) mod exchanges;
 pub(super) mod gates;
 pub(super) mod hosts;
@@ -17,5 +19,6 @@ pub(super) mod operations;
 pub(super) mod power;
 pub(super) mod rebuild_views;
 pub(super) mod rebuilds;
+pub(super) mod settings;
 pub(super) mod sightings;
 pub(super) mod views;

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::{
     domain::{
         boot_order::what_to_press,
-        catalog::CatalogStatus,
         host::{HistoryEntry, Host},
         operation::{ActionOffer, StepOutput, StepProgress},
     },
@@ -286,53 +285,6 @@ impl StepJson {
             ended_at: step.ended_at,
             spent_seconds: step.spent_seconds.unsigned_abs(),
             outputs: None,
-        }
-    }
-}
-
-described! {
-    /// What the catalog's folders hold.
-    #[derive(Debug, Serialize)]
-    pub(crate) struct CatalogJson as "Catalog" {
-        /// When the catalog that is in use was read.
-        loaded_at: Timestamp,
-        /// What is wrong with the files as they are now; while there is any, the last good catalog stays in use.
-        problems: Vec<CatalogProblemJson>,
-        /// The names of the server types in use.
-        server_types: Vec<String>,
-        /// The names of the answer templates in use.
-        answer_templates: Vec<String>,
-        /// The names of the iPXE scripts in use.
-        scripts: Vec<String>,
-    }
-}
-
-described! {
-    /// One rule that one file of the catalog breaks.
-    #[derive(Debug, Serialize)]
-    pub(crate) struct CatalogProblemJson as "CatalogProblem" {
-        /// The file.
-        file: String,
-        /// The line, from 1, where it can be told.
-        line: Option<usize>,
-        /// The rule and what to do.
-        rule: String,
-    }
-}
-
-impl CatalogJson {
-    pub(super) fn new(status: CatalogStatus) -> Self {
-        let problems = status.problems.into_iter().map(|problem| CatalogProblemJson {
-            file: problem.file,
-            line: problem.line,
-            rule: problem.rule,
-        });
-        Self {
-            loaded_at: status.loaded_at,
-            problems: problems.collect(),
-            server_types: status.server_types,
-            answer_templates: status.answer_templates,
-            scripts: status.scripts,
         }
     }
 }

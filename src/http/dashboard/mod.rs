@@ -1,10 +1,12 @@
 //! Plain pages for people: the hosts, one host, one operation. Forms work without JavaScript (post, then a redirect to the page); with it,
 //! the page asks for itself again whenever the live feed says that something changed.
 
+pub(super) mod about_page;
 pub(super) mod assets;
 pub(super) mod audit_page;
 pub(super) mod batch_page;
 mod boot_part;
+pub(super) mod catalog_page;
 pub(super) mod forms;
 mod hardware_part;
 mod host_page;
@@ -16,6 +18,7 @@ pub(super) mod pages;
 mod power_part;
 pub(super) mod problem_page;
 pub(super) mod rebuild_page;
+pub(super) mod settings_page;
 mod shell;
 mod sightings_part;
 mod words;
