@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::identity::{HostId, ImageId, OperationId};
+use super::{
+    identity::{BatchId, HostId, ImageId, OperationId},
+    questions::AuditResult,
+};
 
 super::words::words!(
     /// The way in which something was asked.
@@ -54,6 +57,8 @@ pub struct NewAuditEntry {
     pub operation: Option<OperationId>,
     /// The image that it is about.
     pub image: Option<ImageId>,
+    /// The batch that it is about.
+    pub batch: Option<BatchId>,
     /// The HTTP status, where there was one.
     pub status: Option<u16>,
     /// One sentence for a person.
@@ -70,6 +75,7 @@ impl NewAuditEntry {
             hostname: None,
             operation: None,
             image: None,
+            batch: None,
             status: None,
             sentence: sentence.into(),
         }
@@ -107,10 +113,24 @@ pub struct AuditEntry {
     pub operation: Option<OperationId>,
     /// The image that it is about.
     pub image: Option<ImageId>,
+    /// The batch that it is about.
+    pub batch: Option<BatchId>,
     /// The HTTP status, where there was one.
     pub status: Option<u16>,
     /// One sentence for a person.
     pub sentence: String,
+}
+
+impl AuditEntry {
+    /// How it ended, as far as that is known.
+    pub fn result(&self) -> AuditResult {
+        match (self.status, self.via) {
+            (Some(..400), _) | (None, Via::Daemon | Via::CommandLine) => AuditResult::Done,
+            (Some(400..500), _) => AuditResult::Refused,
+            (Some(500..), _) => AuditResult::Failed,
+            (None, Via::Dashboard | Via::Api) => AuditResult::Unanswered,
+        }
+    }
 }
 
 /// What kind of program calls itself so (`User-Agent`): a few words, because what is sent may be anything.

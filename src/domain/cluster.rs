@@ -27,6 +27,8 @@ pub struct Membership {
 /// One node in a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeView {
+    /// Its number in the cluster.
+    pub id: Option<u32>,
     /// Whether it is there now.
     pub online: bool,
     /// Its address.
@@ -54,6 +56,7 @@ struct ClusterRow {
 
 #[derive(Deserialize)]
 struct NodeRow {
+    id: Option<u32>,
     online: u8,
     #[serde(default)]
     ip: String,
@@ -65,7 +68,7 @@ pub fn read_members(text: &str) -> Result<ClusterView, UnreadableMembers> {
     let nodes = file
         .nodelist
         .into_iter()
-        .map(|(name, row)| (name, NodeView { online: row.online != 0, address: row.ip }))
+        .map(|(name, row)| (name, NodeView { id: row.id, online: row.online != 0, address: row.ip }))
         .collect();
     let cluster = file.cluster.map(|row| Membership { name: row.name, quorate: row.quorate != 0, nodes });
     Ok(ClusterView { node: file.nodename, cluster })

@@ -248,7 +248,7 @@ mod tests {
         for (place, online) in std::iter::once(&true).chain(others_online).enumerate() {
             nodes.insert(
                 format!("pve-{:02}", place + 1),
-                NodeView { online: *online, address: format!("10.0.0.{}", place + 1) },
+                NodeView { id: None, online: *online, address: format!("10.0.0.{}", place + 1) },
             );
         }
         let online = nodes.values().filter(|node| node.online).count();

@@ -65,6 +65,11 @@ pub struct Backups {
     pub unread: Vec<Unread>,
 }
 
+/// Reads the votes of a cluster from its `corosync.conf`.
+pub fn read_votes(text: &str) -> Reading<CorosyncVotes> {
+    votes::read(text)
+}
+
 /// Reads a report of one node.
 pub fn read_report(node: &str, text: &str) -> Reading<ClusterReport> {
     let frames = Frames::read(text)?;

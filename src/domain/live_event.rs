@@ -22,6 +22,8 @@ pub struct LiveEvent {
     pub operation: Option<OperationId>,
     /// One sentence, free of secrets.
     pub message: String,
+    /// Whether a person should look.
+    pub attention: bool,
 }
 
 /// A [`LiveEvent`] that has not been written yet.
@@ -35,6 +37,13 @@ pub struct NewLiveEvent {
     pub operation: Option<OperationId>,
     /// One sentence, free of secrets.
     pub message: String,
+}
+
+impl NewLiveEvent {
+    /// Whether its topic alone means that a person should look.
+    pub fn is_alarm(&self) -> bool {
+        matches!(self.topic, Topic::Warning | Topic::Overdue)
+    }
 }
 
 super::words::words!(

@@ -207,6 +207,8 @@ pub struct StepProgress {
     pub spent_seconds: i64,
     /// Whether it was begun and is not undone: unwinding must take back what it may have left.
     pub is_touched: bool,
+    /// Until when it waits at most, while it waits.
+    pub until: Option<Timestamp>,
     /// Not before this moment is it tried again.
     pub not_before: Option<Timestamp>,
     /// What it left for later steps.

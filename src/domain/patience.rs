@@ -51,7 +51,7 @@ impl Expectation {
 }
 
 /// The median of the newest passages, if there are enough.
-fn usual(passages: &[Duration]) -> Option<Duration> {
+pub fn usual(passages: &[Duration]) -> Option<Duration> {
     let mut newest: Vec<_> = passages.iter().take(MOST_PASSAGES).copied().collect();
     if newest.len() < FEWEST_PASSAGES {
         return None;

@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, answers, audit, batches, boots, catalog_views, exchanges, gates, hosts, image_views, images, lifecycle,
-        network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
+        about, activity, answers, audit, batches, boots, catalog_views, exchanges, gates, hosts, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
     },
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
@@ -107,6 +106,7 @@ fn content(body: Body) -> Option<Value> {
 
 /// Every schema of the document that a type of ours describes.
 const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
+    add::<activity::ActivityJson>,
     add::<views::HostJson>,
     add::<views::HistoryJson>,
     add::<views::OperationJson>,

@@ -89,6 +89,11 @@ impl Paging {
         Ok(self.further(items, |item| key(item).to_string()))
     }
 
+    /// The query of the next page of a list that is newest first, of which this is the last item.
+    pub(in crate::http) fn older_query(&self, cursor: &str) -> String {
+        self.query("before", cursor)
+    }
+
     /// The items of the page, of [`Self::rows`] that were read, and whether there are more.
     pub(in crate::http) fn only<T>(&self, mut items: Vec<T>) -> (Vec<T>, bool) {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
@@ -105,11 +110,15 @@ impl Paging {
 
     /// The same question for what comes behind an item.
     fn link(&self, name: &str, cursor: &str) -> Option<HeaderValue> {
+        HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.uri.path(), self.query(name, cursor))).ok()
+    }
+
+    fn query(&self, name: &str, cursor: &str) -> String {
         let mut fields = query_fields(self.uri.query());
         fields.retain(|(field, _)| field != "after" && field != "before");
         fields.push((name.to_owned(), cursor.to_owned()));
         let fields: Vec<_> = fields.iter().map(|(name, text)| format!("{}={}", encoded(name), encoded(text))).collect();
-        HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.uri.path(), fields.join("&"))).ok()
+        fields.join("&")
     }
 }
 
@@ -120,6 +129,11 @@ pub(in crate::http) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Its items, and the link to the next one.
+    pub(in crate::http) fn into_parts(self) -> (Vec<T>, Option<HeaderValue>) {
+        (self.items, self.next)
+    }
+
     /// The same page, its items in the form in which they are sent.
     pub(in crate::http) fn map<U>(self, form: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(form).collect(), next: self.next }

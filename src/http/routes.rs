@@ -16,13 +16,11 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        about, answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network,
-        notifications, operations, power, rebuilds, settings, sightings,
+        about, activity, answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network, notifications, operations, power, rebuilds, settings, sightings,
     },
-    boot,
+        boot,
     dashboard::{
-        about_page, assets, audit_page, batch_page, catalog_page, forms, image_page, notifications_page, pages,
-        problem_page, rebuild_page, settings_page,
+        about_page, activity_page, assets, audit_page, batch_page, catalog_page, forms, image_page, notifications_page, operations_page, pages, problem_page, rebuild_page, settings_page,
     },
     live_events, machine, metrics, openapi,
     problem::{self, Problem},
@@ -150,6 +148,8 @@ impl<S: Clone + Send + Sync + 'static> Row<S> {
 const HTML: Body = Body::Text("text/html");
 const PLAIN: Body = Body::Text("text/plain");
 const ISO: Body = Body::Text("application/octet-stream");
+const AUDIT_QUERY: &[&str] =
+    &["host", "operation", "actor", "via", "result", "since", "until", "format", "limit", "before"];
 const TOKEN: &[&str] = &["t"];
 
 /// The largest body of an ordinary request. An installer's system report has some kilobytes.
@@ -223,6 +223,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("machines that asked for a boot and are not registered"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/sightings/{mac}", || delete(sightings::forget)) }
         .says("forget such a machine until it asks again"),
+    Row::get("/api/operations", Body::List("Operation"), || get(operations::list))
+        .asking(&["status", "host", "plan", "limit", "before"]).says("list the operations, newest first"),
     Row::get("/api/operations/{id}", Body::Json("Operation"), || get(operations::show)).says("one operation with its steps"),
     Row::post("/api/operations/{id}/retry", Body::Nothing, (200, Body::Json("Operation")), || post(operations::retry))
         .says("try the failed step of a parked operation again"),
@@ -274,8 +276,10 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/notifications", Body::Json("Notifications"), || get(notifications::show)).says("whom we tell, and what became of it"),
     Row::post("/api/notifications/test", Body::Json("NotificationTest"), (200, Body::Json("NotificationTested")), || post(notifications::test))
         .says("send a test message to a target"),
-    Row::get("/api/audit", Body::List("AuditEntry"), || get(audit::list)).asking(&["before", "limit", "host"])
-        .says("who did what, the newest first; rows older than the row `before`"),
+    Row::get("/api/audit", Body::List("AuditEntry"), || get(audit::list)).asking(AUDIT_QUERY)
+        .says("who did what, the newest first; also as CSV"),
+    Row::get("/api/activity", Body::List("Activity"), || get(activity::list))
+        .asking(&["topic", "host", "operation", "attention", "limit", "before"]).says("what happened, the newest first: the live feed of the past"),
     Row::get("/api/openapi.json", Body::Text("application/json"), || get(openapi::serve)).says("this interface as an OpenAPI document"),
     Row::get("/events", Body::Text("text/event-stream"), || get(live_events::events)).asking(&["after"])
         .says("the live feed (server-sent events), resumable by Last-Event-ID"),
@@ -304,11 +308,15 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/notifications", HTML, || get(notifications_page::notifications)).says("whom we tell, as a page"),
     Row { gives: (200, HTML), ..Row::form("/notifications/test", &["target"], || post(notifications_page::test)) }
         .says("the form that sends a test message"),
-    Row::get("/audit", HTML, || get(audit_page::audit)).asking(&["before", "limit", "host"]).says("who did what, as a page"),
+    Row::get("/audit", HTML, || get(audit_page::audit)).asking(AUDIT_QUERY).says("who did what, as a page"),
+    Row::get("/activity", HTML, || get(activity_page::activity)).asking(&["topic", "host", "operation", "attention", "limit", "before"])
+        .says("what happened, as a page"),
+    Row::get("/operations", HTML, || get(operations_page::operations)).asking(&["status", "host", "plan", "limit", "before"])
+        .says("the operations as a page"),
     Row::get("/operations/{id}", HTML, || get(pages::operation)).says("one operation as a page"),
-    Row::form("/operations/{id}/retry", &[], || post(forms::retry)).says("the retry form"),
-    Row::form("/operations/{id}/skip", &[], || post(forms::skip)).says("the skip form"),
-    Row::form("/operations/{id}/cancel", &[], || post(forms::cancel)).says("the cancel form"),
+    Row::form("/operations/{id}/retry", &["back"], || post(forms::retry)).says("the retry form"),
+    Row::form("/operations/{id}/skip", &["back"], || post(forms::skip)).says("the skip form"),
+    Row::form("/operations/{id}/cancel", &["back"], || post(forms::cancel)).says("the cancel form"),
     Row::form("/batches", &["host", "way", "at_most", "accept_warnings", "confirm"], || post(batch_page::open))
         .says("the form that rebuilds several hosts"),
     Row::get("/batches/{id}", HTML, || get(batch_page::show)).says("one batch as a page"),

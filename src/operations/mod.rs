@@ -5,6 +5,7 @@
 mod actions;
 mod batch_desk;
 mod cluster_access;
+mod cluster_desk;
 mod engine;
 mod known_secrets;
 mod member;
@@ -21,6 +22,7 @@ mod world;
 
 pub use batch_desk::{BatchDesk, BatchRefusal, BatchWish, run_batches};
 pub use cluster_access::{ClusterSettings, MemberCredential};
+pub use cluster_desk::{ClusterAnswer, ClusterDesk, ClusterLook, Join, Joins};
 pub use engine::{Advance, Engine};
 pub use member::{GateDesk, GateRefusal, GateRequest, GateView};
 pub use operation_desk::{OperationDesk, OperationRefusal, OperationView};

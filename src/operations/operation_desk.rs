@@ -1,6 +1,6 @@
 //! What a person may ask about operations: look, retry, cancel, confirm a host key.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     Advance, Engine, Pause, World,
@@ -16,9 +16,11 @@ use crate::{
         operation::{
             self, ActionOffer, JournalEntry, JournalEvent, Operation, OperationStatus, Progress, StepOutput, StepStatus,
         },
+        patience,
+        questions::{OperationGroup, OperationQuestion},
         rebuild::RebuildMarks,
     },
-    ports::{Doorbell, LedgerError},
+    ports::{Doorbell, LedgerError, OperationRecord},
     provisioning::{KeeperError, Move},
 };
 
@@ -28,6 +30,9 @@ const TRIES: usize = 10;
 const MOST_MOVES: usize = 100;
 /// How long the person waits for that.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many ended operations are looked at for what is usual. More finds rarer steps; fewer keeps pages fast.
+const MOST_COMPARED: u32 = 30;
 
 /// An operation and how it is doing.
 #[derive(Debug, Clone)]
@@ -84,6 +89,47 @@ impl OperationDesk {
     /// Returns an operation.
     pub async fn view(&self, id: &OperationId) -> Result<Option<OperationView>, LedgerError> {
         Ok(self.read(id).await?.map(|(view, _)| view))
+    }
+
+    /// Returns the operations that a question asks for, newest first, each with the name of its host.
+    pub async fn list(&self, question: &OperationQuestion) -> Result<Vec<(OperationView, String)>, LedgerError> {
+        let world = &self.world;
+        let records = world.journal.operations(question).await?;
+        // What can be done about one that goes on depends on its host.
+        let is_any_open = records.iter().any(|record| record.rebuild.is_some());
+        let hosts = if is_any_open { world.hosts.hosts().await? } else { Vec::new() };
+        let mut pauses = world.pauses.all();
+        let view = |record: OperationRecord| {
+            let progress = operation::fold(&record.operation, &record.journal);
+            let host = hosts.iter().find(|host| host.id == record.operation.host && !progress.status.is_over());
+            let actions = actions::offers(&progress, host, Done::of(record.rebuild.as_ref()));
+            let pause = pauses.remove(&record.operation.id);
+            (OperationView { operation: record.operation, progress, actions, pause }, record.hostname)
+        };
+        Ok(records.into_iter().map(view).collect())
+    }
+
+    /// Returns how long each step of an operation usually takes on hosts of the same server type, where enough of them have passed it.
+    pub async fn usual(&self, operation: &Operation) -> Result<BTreeMap<String, Duration>, LedgerError> {
+        let Some(rebuild) = self.world.rebuilds.rebuild(&operation.id).await? else { return Ok(BTreeMap::new()) };
+        let question = OperationQuestion {
+            group: Some(OperationGroup::Ended),
+            plan: Some(operation.plan.clone()),
+            server_type: Some(rebuild.server_type.name),
+            limit: MOST_COMPARED,
+            ..OperationQuestion::default()
+        };
+        let mut passages: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+        for record in self.world.journal.operations(&question).await? {
+            let steps = operation::fold(&record.operation, &record.journal).steps.into_iter();
+            // How long a person thought about a failure tells nothing.
+            for step in
+                steps.filter(|step| step.status == StepStatus::Succeeded && step.total_attempts == step.attempts)
+            {
+                passages.entry(step.name).or_default().push(Duration::from_secs(step.spent_seconds.unsigned_abs()));
+            }
+        }
+        Ok(passages.into_iter().filter_map(|(step, passages)| Some((step, patience::usual(&passages)?))).collect())
     }
 
     /// Returns an operation as it is now, with the length of its journal.

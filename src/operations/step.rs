@@ -30,6 +30,17 @@ pub enum StepKind {
     ForwardOnly,
 }
 
+impl StepKind {
+    /// The word for it in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reversible => "reversible",
+            Self::PointOfNoReturn => "point_of_no_return",
+            Self::ForwardOnly => "forward_only",
+        }
+    }
+}
+
 /// How a step went.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::LedgerError;
 use crate::domain::{
     audit::{AuditEntry, NewAuditEntry},
-    identity::HostId,
+    questions::AuditQuestion,
 };
 
 /// Keeps the audit log.
@@ -15,11 +15,9 @@ pub trait AuditLog: Send + Sync {
     /// Adds a row. Without a name for its host, the name that the host has now is written.
     async fn record(&self, entry: &NewAuditEntry, now: Timestamp) -> Result<(), LedgerError>;
 
-    /// Returns at most `limit` rows older than the row `before`, the newest first; of one host, where one is named.
-    async fn audit_entries(
-        &self,
-        before: Option<i64>,
-        host: Option<&HostId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, LedgerError>;
+    /// Returns the rows that a question asks for, newest first.
+    async fn audit_entries(&self, question: &AuditQuestion) -> Result<Vec<AuditEntry>, LedgerError>;
+
+    /// Returns whoever is named in the log, by name.
+    async fn audit_actors(&self) -> Result<Vec<String>, LedgerError>;
 }

@@ -5,13 +5,19 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::LedgerError;
-use crate::domain::live_event::{LiveEvent, NewLiveEvent};
+use crate::domain::{
+    live_event::{LiveEvent, NewLiveEvent},
+    questions::FeedQuestion,
+};
 
 /// Keeps the live feed.
 #[async_trait]
 pub trait LiveFeed: Send + Sync {
     /// Returns at most `limit` rows after a row, oldest first.
     async fn events_after(&self, id: i64, limit: u32) -> Result<Vec<LiveEvent>, LedgerError>;
+
+    /// Returns the rows that a question asks for, newest first.
+    async fn events(&self, question: &FeedQuestion) -> Result<Vec<LiveEvent>, LedgerError>;
 
     /// Returns the id of the newest row, 0 when there is none.
     async fn newest_event(&self) -> Result<i64, LedgerError>;

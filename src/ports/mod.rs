@@ -49,7 +49,7 @@ pub use live_feed::LiveFeed;
 pub use member_certificates::MemberCertificates;
 pub use network::NetworkView;
 pub use notifier::{NotTaken, NotificationLedger, Notifier, Outbox, TargetView, Targets};
-pub use operation_journal::OperationJournal;
+pub use operation_journal::{OperationJournal, OperationRecord};
 pub use power::{NetworkBoot, Power, PowerError, PowerSecrets};
 pub use rebuild_ledger::RebuildLedger;
 pub use remote_shell::{Command, Credential, Login, Output, RemoteShell, RemoteShellError};

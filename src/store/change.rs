@@ -5,7 +5,7 @@ use rusqlite::{named_params, params};
 use super::{
     answers::write_served_answer,
     columns::execute,
-    live_feed::tell,
+    live_feed::tell_with,
     notifications::note_change,
     operations::{insert_operation, supersede_operations},
     rebuilds::{erase_secrets, forget_tokens, insert_rebuild, write_marks},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         change::{Change, OpenedRebuild},
-        host_lifecycle::HostEvent,
+        host_lifecycle::{HostEvent, HostState},
         identity::HostId,
         rebuild::TokenHash,
     },
@@ -44,7 +44,9 @@ pub(super) fn write_change(write: &Write<'_>, change: &Change) -> Result<(), Led
         write_served_answer(write, &change.host, served)?;
     }
     note_change(write, change)?;
-    change.feed.iter().try_for_each(|event| tell(write, event, change.at))
+    // Who cancelled a rebuild has looked.
+    let attention = change.to == HostState::Failed && change.from != change.to && change.event != HostEvent::Cancelled;
+    change.feed.iter().try_for_each(|event| tell_with(write, event, attention, change.at))
 }
 
 /// Moves the host where it is still in the state from which it was to move. A repeat keeps `state_since`, so that a machine that asks

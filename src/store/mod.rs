@@ -30,6 +30,7 @@ mod member_certificates;
 mod migrations;
 mod notifications;
 mod operations;
+mod past_operations;
 mod power_secrets;
 mod readers;
 mod rebuilds;

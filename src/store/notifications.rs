@@ -181,7 +181,7 @@ pub(super) fn note_entry(write: &Write<'_>, operation: &OperationId, entry: &Jou
     note(write, kind, &host, Some(operation), reason, entry.at)
 }
 
-fn is_cancelling(connection: &Connection, operation: &OperationId) -> Result<bool, LedgerError> {
+pub(super) fn is_cancelling(connection: &Connection, operation: &OperationId) -> Result<bool, LedgerError> {
     let sql = "SELECT 1 FROM journal WHERE operation = ?1 AND event LIKE '{\"event\":\"cancelling\"%'";
     Ok(first(connection, sql, [operation.as_str()], |_| Ok(()))?.is_some())
 }

@@ -7,18 +7,20 @@ use rusqlite::{Connection, Row, params};
 use super::{
     Store,
     columns::{all, execute, first, json, number, text, to_json},
-    live_feed::tell,
-    notifications::note_entry,
+    live_feed::{tell, tell_with},
+    notifications::{is_cancelling, note_entry},
+    past_operations::asked_operations,
     rebuilds::erase_secrets,
     writer::Write,
 };
 use crate::{
     domain::{
-        identity::{HostId, OperationId},
+        identity::{BatchId, HostId, OperationId},
         live_event::{NewLiveEvent, Topic},
         operation::{JournalEntry, JournalEvent, Operation, PROGRAM, StepOutput, fold},
+        questions::OperationQuestion,
     },
-    ports::{LedgerError, OperationJournal},
+    ports::{LedgerError, OperationJournal, OperationRecord},
 };
 
 /// How many bytes of output of one step are kept, over all its attempts. More tells a longer story; fewer keeps the database small.
@@ -31,6 +33,11 @@ impl OperationJournal for Store {
     async fn operation(&self, id: &OperationId) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError> {
         let id = id.clone();
         self.read(move |connection| find_operation(connection, &id)).await
+    }
+
+    async fn operations(&self, question: &OperationQuestion) -> Result<Vec<OperationRecord>, LedgerError> {
+        let asked = question.clone();
+        self.read(move |connection| asked_operations(connection, &asked)).await
     }
 
     async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
@@ -71,7 +78,13 @@ impl OperationJournal for Store {
         let (operation, entry, feed) = (operation.clone(), entry.clone(), feed.cloned());
         self.write(move |write| {
             append_entry(write, &operation, length, &entry)?;
-            feed.map_or(Ok(()), |event| tell(write, &event, entry.at))
+            let is_trouble = matches!(
+                entry.event,
+                JournalEvent::Parked { .. } | JournalEvent::Unwinding { .. } | JournalEvent::UndoFailed { .. }
+            );
+            // Who cancelled it has looked.
+            let attention = is_trouble && !is_cancelling(write, &operation)?;
+            feed.map_or(Ok(()), |event| tell_with(write, &event, attention, entry.at))
         })
         .await
     }
@@ -114,6 +127,24 @@ impl OperationJournal for Store {
             )?;
             let holder = "SELECT operation FROM turns WHERE cluster = ?1";
             first(write, holder, [cluster], |row| text(row, "operation"))?.ok_or(LedgerError::Conflict)
+        })
+        .await
+    }
+
+    async fn turn_holder(&self, cluster: &str) -> Result<Option<OperationId>, LedgerError> {
+        let cluster = cluster.to_owned();
+        self.read(move |connection| {
+            let holder = "SELECT operation FROM turns WHERE cluster = ?1";
+            first(connection, holder, [cluster], |row| text(row, "operation"))
+        })
+        .await
+    }
+
+    async fn batch_of(&self, operation: &OperationId) -> Result<Option<BatchId>, LedgerError> {
+        let operation = operation.clone();
+        self.read(move |connection| {
+            let sql = "SELECT batch FROM batch_hosts WHERE operation = ?1";
+            first(connection, sql, [operation.as_str()], |row| text(row, "batch"))
         })
         .await
     }
@@ -219,13 +250,11 @@ fn find_operation(
     let operation = first(connection, "SELECT * FROM operations WHERE id = ?1", [id.as_str()], read_operation)?;
     let Some(operation) = operation else { return Ok(None) };
     let sql = "SELECT * FROM journal WHERE operation = ?1 ORDER BY position";
-    let journal = all(connection, sql, [id.as_str()], |row| {
-        Ok(JournalEntry { at: text(row, "at")?, step: row.get("step")?, event: read_event(row)? })
-    })?;
+    let journal = all(connection, sql, [id.as_str()], read_entry)?;
     Ok(Some((operation, journal)))
 }
 
-fn read_operation(row: &Row<'_>) -> Result<Operation, LedgerError> {
+pub(super) fn read_operation(row: &Row<'_>) -> Result<Operation, LedgerError> {
     Ok(Operation {
         id: text(row, "id")?,
         host: text(row, "host")?,
@@ -234,6 +263,10 @@ fn read_operation(row: &Row<'_>) -> Result<Operation, LedgerError> {
         started_at: text(row, "started_at")?,
         program: row.get("program")?,
     })
+}
+
+pub(super) fn read_entry(row: &Row<'_>) -> Result<JournalEntry, LedgerError> {
+    Ok(JournalEntry { at: text(row, "at")?, step: row.get("step")?, event: read_event(row)? })
 }
 
 /// Reads an event. What another version of the program wrote is no reason to lose the rest of the journal.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::{
     Store,
-    columns::{execute, first, json, optional_json, optional_text, text, to_json},
+    columns::{all, execute, first, json, optional_json, optional_text, text, to_json},
     images::require_image,
     live_feed::tell,
     writer::Write,
@@ -226,6 +226,12 @@ pub(super) fn forget_tokens(write: &Write<'_>, host: &HostId) -> Result<(), Ledg
 
 fn find_rebuild(connection: &Connection, operation: &OperationId) -> Result<Option<Rebuild>, LedgerError> {
     first(connection, &format!("{SELECT_REBUILD} WHERE operation = ?1"), [operation.as_str()], read_rebuild)
+}
+
+/// The rebuilds of these operations, which are given as a JSON list.
+pub(super) fn find_rebuilds(connection: &Connection, operations: &str) -> Result<Vec<Rebuild>, LedgerError> {
+    let sql = format!("{SELECT_REBUILD} WHERE operation IN (SELECT value FROM json_each(?1))");
+    all(connection, &sql, [operations], read_rebuild)
 }
 
 fn read_rebuild(row: &Row<'_>) -> Result<Rebuild, LedgerError> {

@@ -1,7 +1,7 @@
 //! Who did what: everything that may change something leaves one row, which nobody changes or removes.
 
 use rackseed::{
-    domain::audit::NewAuditEntry,
+    domain::{audit::NewAuditEntry, questions::AuditQuestion},
     ports::{AuditLog, Clock},
     store::Store,
 };
@@ -144,7 +144,7 @@ async fn a_row_can_be_added_by_an_operation_and_no_statement_changes_or_removes_
         let error = raw.execute(statement, []).expect_err(statement);
         assert!(error.to_string().contains("the audit log is append-only"), "{statement}: {error}");
     }
-    let entries = store.audit_entries(None, None, 10).await.unwrap();
+    let entries = store.audit_entries(&AuditQuestion { limit: 10, ..AuditQuestion::default() }).await.unwrap();
     assert_eq!(entries.len(), 2);
     assert!(entries.iter().all(|entry| entry.sentence == "overrides `guests`" && entry.at == now));
 }

@@ -155,6 +155,7 @@ async fn a_person_registers_a_host_and_presses_rebuild_and_the_page_follows_the_
     browser.see(".state-line", "2 of 13 steps done").await;
     browser.picture("7-phone-operation").await;
     browser.open(&house.operator(&format!("/hosts/{host}"))).await;
+    browser.click("#open-cancel").await;
     browser.click("#cancel").await;
     browser.see("#state", "failed").await;
     browser.see(".doing-now", "Cancelled by the operator").await;

@@ -29,6 +29,7 @@ mod network_boot;
 mod notifications;
 mod offers;
 mod operations;
+mod past;
 mod patience;
 mod power;
 mod preflight;

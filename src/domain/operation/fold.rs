@@ -76,6 +76,7 @@ impl Fold {
             total_attempts: 0,
             spent_seconds: 0,
             is_touched: false,
+            until: None,
             not_before: None,
             output: serde_json::Value::Null,
         });
@@ -134,6 +135,7 @@ impl Fold {
 
     fn step_entry(&mut self, index: usize, entry: &JournalEntry) {
         let step = &mut self.steps[index];
+        step.until = if let JournalEvent::Waiting { until, .. } = &entry.event { Some(*until) } else { None };
         let (status, reason) = match &entry.event {
             JournalEvent::Started => {
                 step.started_at.get_or_insert(entry.at);

@@ -90,7 +90,11 @@ fn good() -> Facts {
 
 fn view(online: [bool; 3], names: &[&str]) -> ClusterView {
     let nodes = names.iter().enumerate().map(|(place, name)| {
-        let node = NodeView { online: online[place], address: format!("10.0.0.{}", name.trim_start_matches("pve-0")) };
+        let node = NodeView {
+            id: None,
+            online: online[place],
+            address: format!("10.0.0.{}", name.trim_start_matches("pve-0")),
+        };
         ((*name).to_owned(), node)
     });
     let nodes: BTreeMap<_, _> = nodes.collect();

@@ -1,7 +1,9 @@
 //! The JSON interface for people's programs: extract, ask a desk, answer.
 
 pub(super) mod about;
+pub(super) mod activity;
 pub(super) mod answers;
+pub(super) mod asked;
 pub(super) mod audit;
 pub(super) mod batches;
 pub(super) mod boots;

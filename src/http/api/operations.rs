@@ -1,9 +1,52 @@
 //! Operations: look, retry, skip, cancel.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::Uri};
 
-use super::views::OperationJson;
-use crate::http::{OperatorState, extract::OperationPath, problem::Problem, problem_codes::Code};
+use super::{asked::host_asked, views::OperationJson};
+use crate::{
+    domain::questions::OperationQuestion,
+    http::{
+        OperatorState,
+        extract::OperationPath,
+        paging::{Page, Paging, parameter},
+        problem::Problem,
+        problem_codes::Code,
+    },
+};
+
+/// What an address asks of the operations.
+pub(in crate::http) async fn asked(
+    state: &OperatorState,
+    uri: &Uri,
+    paging: &Paging,
+) -> Result<OperationQuestion, Problem> {
+    let before = paging.before("is the id of an operation")?;
+    if let Some(id) = &before
+        && state.journal.operation(id).await?.is_none()
+    {
+        let rule = "is no operation any more: its host was removed meanwhile; begin again without it";
+        return Err(Problem::parameter("before", rule));
+    }
+    Ok(OperationQuestion {
+        group: parameter(uri, "status", "is running, needs_attention or ended")?,
+        host: host_asked(state, uri).await?,
+        plan: parameter(uri, "plan", "is the name of a plan")?,
+        server_type: None,
+        before,
+        limit: paging.rows(),
+    })
+}
+
+/// Operations, the newest first.
+pub(crate) async fn list(
+    State(state): State<OperatorState>,
+    paging: Paging,
+    uri: Uri,
+) -> Result<Page<OperationJson>, Problem> {
+    let found = state.operations.list(&asked(&state, &uri, &paging).await?).await?;
+    let page = paging.older(found, |(view, _)| view.operation.id.to_string());
+    Ok(page.map(|(view, hostname)| OperationJson { hostname: Some(hostname), ..OperationJson::new(&view) }))
+}
 
 /// One operation with its steps.
 pub(crate) async fn show(

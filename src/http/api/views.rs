@@ -11,7 +11,7 @@ use crate::{
         operation::{ActionOffer, StepOutput, StepProgress},
     },
     http::schema::described,
-    operations::OperationView,
+    operations::{OperationView, steps},
     provisioning::HostPatience,
 };
 
@@ -158,6 +158,8 @@ described! {
         id: String,
         /// The host that it works on.
         host_id: String,
+        /// Its name; only in the list of operations.
+        hostname: Option<String>,
         /// The name of its plan.
         plan: String,
         /// The version of Rackseed that began it.
@@ -203,6 +205,7 @@ impl OperationJson {
         Self {
             id: view.operation.id.to_string(),
             host_id: view.operation.host.to_string(),
+            hostname: None,
             plan: view.operation.plan.clone(),
             program: view.operation.program.clone(),
             status: view.progress.status.to_string(),
@@ -246,6 +249,12 @@ described! {
         first_started_at: Option<Timestamp>,
         /// When it ended.
         ended_at: Option<Timestamp>,
+        /// Until when it waits at most, while it waits.
+        until: Option<Timestamp>,
+        /// Not before this moment is it tried again, after it failed.
+        retry_at: Option<Timestamp>,
+        /// `reversible`, `point_of_no_return` or `forward_only`; null for a step that this version does not know.
+        kind: Option<String>,
         /// How many seconds its attempts took, all together; without the one that is under way.
         spent_seconds: u64,
         /// What its commands on nodes said, without secrets; only where one operation is asked for.
@@ -283,6 +292,9 @@ impl StepJson {
             started_at: step.started_at,
             first_started_at: step.first_started_at,
             ended_at: step.ended_at,
+            until: step.until,
+            retry_at: step.not_before,
+            kind: steps::step(&step.name).map(|step| step.kind().word().to_owned()),
             spent_seconds: step.spent_seconds.unsigned_abs(),
             outputs: None,
         }

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("scheme.js", SCRIPT, include_str!("assets/scheme.js")),
     ("frame.js", SCRIPT, include_str!("assets/frame.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("copy.js", SCRIPT, include_str!("assets/copy.js")),
     ("upload.js", SCRIPT, include_str!("assets/upload.js")),
     ("mark.svg", PICTURE, include_str!("assets/mark.svg")),
     ("mark-trouble.svg", PICTURE, include_str!("assets/mark-trouble.svg")),

@@ -124,9 +124,9 @@ pub(in crate::http) async fn retry(
     id: Result<OperationPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
-    let (OperationPath(id), _) = (id?, ours(&state, fields)?);
+    let (OperationPath(id), fields) = (id?, ours(&state, fields)?);
     let moved = state.operations.retry(&id).await;
-    on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
+    on_operation_page(&state, &id, &fields, moved.map(|view| view.operation.host).map_err(Problem::from)).await
 }
 
 /// Leaves out the step at which an operation stands.
@@ -135,9 +135,9 @@ pub(in crate::http) async fn skip(
     id: Result<OperationPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
-    let (OperationPath(id), _) = (id?, ours(&state, fields)?);
+    let (OperationPath(id), fields) = (id?, ours(&state, fields)?);
     let moved = state.operations.skip(&id).await;
-    on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
+    on_operation_page(&state, &id, &fields, moved.map(|view| view.operation.host).map_err(Problem::from)).await
 }
 
 /// Cancels an operation.
@@ -146,9 +146,9 @@ pub(in crate::http) async fn cancel(
     id: Result<OperationPath, Problem>,
     fields: Result<FormFields, Problem>,
 ) -> Result<Response, PageProblem> {
-    let (OperationPath(id), _) = (id?, ours(&state, fields)?);
+    let (OperationPath(id), fields) = (id?, ours(&state, fields)?);
     let moved = state.operations.cancel(&id).await;
-    on_operation_page(&state, &id, moved.map(|view| view.operation.host).map_err(Problem::from)).await
+    on_operation_page(&state, &id, &fields, moved.map(|view| view.operation.host).map_err(Problem::from)).await
 }
 
 async fn on_host_page(state: &Visit, id: &HostId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
@@ -161,9 +161,12 @@ async fn on_host_page(state: &Visit, id: &HostId, done: Result<(), Problem>) -> 
 async fn on_operation_page(
     state: &Visit,
     id: &OperationId,
+    fields: &FormFields,
     done: Result<HostId, Problem>,
 ) -> Result<Response, PageProblem> {
     match done {
+        // Back to the page that the form was on.
+        Ok(_) if fields.get("back") == "operation" => Ok(Redirect::to(&format!("/operations/{id}")).into_response()),
         Ok(host) => Ok(to_host(&host)),
         Err(problem) => operation_page::show(state, id, problem.status(), Some(problem.detail().to_owned())).await,
     }

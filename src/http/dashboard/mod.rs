@@ -2,11 +2,13 @@
 //! the page asks for itself again whenever the live feed says that something changed.
 
 pub(super) mod about_page;
+pub(super) mod activity_page;
 pub(super) mod assets;
 pub(super) mod audit_page;
 pub(super) mod batch_page;
 mod boot_part;
 pub(super) mod catalog_page;
+mod filters;
 pub(super) mod forms;
 mod hardware_part;
 mod host_page;
@@ -14,6 +16,7 @@ pub(super) mod image_page;
 pub(super) mod notifications_page;
 mod operation_page;
 mod operation_part;
+pub(super) mod operations_page;
 pub(super) mod pages;
 mod power_part;
 pub(super) mod problem_page;

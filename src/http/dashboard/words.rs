@@ -94,6 +94,14 @@ pub(super) fn title(word: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
+/// An operation by what is pressed to start it: `Rebuild pve-01`.
+pub(super) fn operation_words(plan: &str, hostname: &str) -> String {
+    match plan.strip_suffix("_host") {
+        Some(verb) => format!("{} {hostname}", title(verb)),
+        None => format!("{} of {hostname}", title(plan)),
+    }
+}
+
 /// What the host is doing and why, in one sentence; empty when there is nothing to say.
 pub(super) fn doing(host: &Host, operation: Option<&OperationView>) -> String {
     if let Some(pause) = operation.and_then(|view| view.pause.as_ref()) {

@@ -37,6 +37,11 @@ pub(in crate::operations) async fn find_cluster(
     answering(world, host, Itself::Excluded).await
 }
 
+/// Finds any member that answers, for whoever only looks. `None` when there is no cluster yet.
+pub(in crate::operations) async fn any_member(world: &World) -> Result<Option<(Member, ClusterView)>, StepError> {
+    ask_each(world, candidates(world, None, Itself::Excluded).await?).await
+}
+
 /// Asks one after the other until one answers. One that is dead is passed over; one that answers counts, also when it has no quorum: another
 /// that had it would be another cluster, or the other half of a torn one.
 pub(super) async fn answering(
@@ -44,7 +49,10 @@ pub(super) async fn answering(
     host: &Host,
     itself: Itself,
 ) -> Result<Option<(Member, ClusterView)>, StepError> {
-    let candidates = candidates(world, host, itself).await?;
+    ask_each(world, candidates(world, Some(host), itself).await?).await
+}
+
+async fn ask_each(world: &World, candidates: Vec<Candidate>) -> Result<Option<(Member, ClusterView)>, StepError> {
     if candidates.is_empty() {
         return Ok(None);
     }
@@ -69,7 +77,8 @@ pub(super) async fn answering(
     )))
 }
 
-async fn candidates(world: &World, host: &Host, itself: Itself) -> Result<Vec<Candidate>, StepError> {
+/// Those who may be asked; `host` is the one that is to be rebuilt, if any is.
+async fn candidates(world: &World, host: Option<&Host>, itself: Itself) -> Result<Vec<Candidate>, StepError> {
     let settings = &world.cluster;
     let mut found = Vec::new();
     if let Some(address) = settings.existing_node {
@@ -82,20 +91,21 @@ async fn candidates(world: &World, host: &Host, itself: Itself) -> Result<Vec<Ca
     }
     let hosts = world.hosts.hosts().await?;
     let gated_others = gate::members_of_others(world, &hosts).await?;
-    let mut others = hosts.into_iter().filter(|other| other.is_member && other.id != host.id).peekable();
+    let mut others =
+        hosts.into_iter().filter(|other| other.is_member && host.is_none_or(|host| other.id != host.id)).peekable();
     let has_others = others.peek().is_some();
     let ready = others.filter(|other| other.state == HostState::Ready);
     found.extend(ready.filter_map(|other| other.address.zip(other.ssh_host_key)));
     found.extend(gated_others);
-    let own = host.address.zip(host.ssh_host_key.clone());
-    found.retain(|(address, _)| Some(*address) != host.address);
+    let own = host.filter(|host| host.is_member).and_then(|host| host.address.zip(host.ssh_host_key.clone()));
+    found.retain(|(address, _)| host.is_none_or(|host| Some(*address) != host.address));
     if found.is_empty() && has_others {
         return Err(StepError::passing(
             "the cluster has members, but none of them is ready to be asked; see their pages",
         ));
     }
     gate::gates_first(world, &mut found).await?;
-    if itself == Itself::Last && host.is_member {
+    if itself == Itself::Last {
         found.extend(own);
     }
     let mut seen = std::collections::BTreeSet::new();

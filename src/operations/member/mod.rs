@@ -9,7 +9,7 @@ mod gate_install;
 use std::net::Ipv4Addr;
 
 pub(in crate::operations) use command::GateCommand;
-pub(in crate::operations) use find::{find_cluster, find_member};
+pub(in crate::operations) use find::{any_member, find_cluster, find_member};
 pub use gate_desk::{GateDesk, GateRefusal, GateRequest, GateView};
 pub(in crate::operations) use gate_install::install_gate;
 

@@ -103,7 +103,7 @@ pub(super) fn find_leftover(view: &ClusterView, host: &Host, mine: &[Ipv4Addr]) 
     let Some(listed) = view.cluster.as_ref().and_then(|cluster| cluster.nodes.get(name)) else {
         return Ok(Leftover::None);
     };
-    let NodeView { online, address } = listed;
+    let NodeView { online, address, .. } = listed;
     let known = address.parse::<IpAddr>().ok().and_then(|address| match address {
         IpAddr::V4(address) => mine.contains(&address).then_some(address),
         IpAddr::V6(_) => None,

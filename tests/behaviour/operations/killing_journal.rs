@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rackseed::{
     domain::{
-        identity::{HostId, OperationId},
+        identity::{BatchId, HostId, OperationId},
         live_event::NewLiveEvent,
         operation::{JournalEntry, Operation, StepOutput},
+        questions::OperationQuestion,
     },
-    ports::{LedgerError, OperationJournal},
+    ports::{LedgerError, OperationJournal, OperationRecord},
 };
 
 /// When a killing journal kills.
@@ -59,6 +60,18 @@ fn killed<T>() -> Result<T, LedgerError> {
 impl OperationJournal for KillingJournal {
     async fn operation(&self, id: &OperationId) -> Result<Option<(Operation, Vec<JournalEntry>)>, LedgerError> {
         self.inner.operation(id).await
+    }
+
+    async fn operations(&self, question: &OperationQuestion) -> Result<Vec<OperationRecord>, LedgerError> {
+        self.inner.operations(question).await
+    }
+
+    async fn turn_holder(&self, cluster: &str) -> Result<Option<OperationId>, LedgerError> {
+        self.inner.turn_holder(cluster).await
+    }
+
+    async fn batch_of(&self, operation: &OperationId) -> Result<Option<BatchId>, LedgerError> {
+        self.inner.batch_of(operation).await
     }
 
     async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {

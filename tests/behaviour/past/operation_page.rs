@@ -1,0 +1,106 @@
+//! The page of one operation, read without scripts and used in a browser.
+
+use serde_json::json;
+
+use super::{MAC, answered};
+use crate::support::{browser::Browser, house::House};
+
+/// What a page has between two texts.
+fn between<'a>(page: &'a str, begin: &str, end: &str) -> &'a str {
+    page.split_once(begin).unwrap_or_else(|| panic!("{begin}: {page}")).1.split_once(end).unwrap().0
+}
+
+#[tokio::test]
+async fn a_page_says_who_began_it_where_the_point_of_no_return_is_and_how_long_it_waits() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    let operation = house.rebuild(&host, "pve-01").await;
+    for _ in 0..100 {
+        if house.get(&format!("/api/operations/{operation}")).await.json()["status"] == "waiting" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let page = house.get(&format!("/operations/{operation}")).await.text;
+    assert_eq!(between(&page, "<title>", "</title>"), "Rebuild pve-01: waiting · Rackseed");
+    assert!(page.contains("through the API"), "who began it: {page}");
+    let steps = between(&page, "<ol class=\"steps\">", "</ol>");
+    let places =
+        ["Can be undone", "step-await_network_boot", "Point of no return", "step-await_answer", "Forward only"];
+    let found: Vec<_> =
+        places.iter().map(|word| steps.find(word).unwrap_or_else(|| panic!("{word}: {steps}"))).collect();
+    assert!(found.is_sorted(), "{found:?}");
+    assert!(between(steps, "id=\"step-await_network_boot\"", "</li>").contains("it waits until "), "{steps}");
+    let activity = between(&page, "id=\"activity\"", "</section>");
+    assert!(activity.contains("await network boot: "), "{activity}");
+    assert!(between(&page, "id=\"who\"", "</section>").contains("reinstall a host; wipes its disk [pve-01]: begun"));
+}
+
+#[tokio::test]
+async fn an_operation_that_ended_says_how_it_ended_and_what_is_left_to_do() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    let operation = house.rebuild(&host, "pve-01").await;
+    answered(&house, MAC, &operation).await;
+    assert_eq!(house.post(&format!("/api/operations/{operation}/cancel"), &json!(null)).await.status, 200);
+    let page = house.get(&format!("/operations/{operation}")).await.text;
+    assert_eq!(between(&page, "<title>", "</title>"), "Rebuild pve-01: cancelled · Rackseed");
+    let summary = between(&page, "id=\"summary\">", "</p>");
+    assert!(summary.contains("its disk may be half written") && summary.contains("It took "), "{summary}");
+    assert!(!page.contains("What you can do"), "nothing can be done about it any more");
+}
+
+#[tokio::test]
+async fn what_was_overridden_stands_on_the_page_with_its_reason() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    let twin = json!({ "confirm": "pve-01", "accept_warnings": true, "override": [], "reason": "" });
+    let operation = house.post(&format!("/api/hosts/{host}/rebuild"), &twin).await;
+    assert_eq!(operation.status, 202, "{}", operation.text);
+    let id = operation.json()["id"].as_str().unwrap().to_owned();
+    let page = house.get(&format!("/operations/{id}")).await.text;
+    assert!(!page.contains("Begun against"), "nothing was overridden");
+    let store = rusqlite::Connection::open(house.folder.path().join("data/rackseed.db")).unwrap();
+    let overridden =
+        json!({ "findings": { "guests": ["three <guests> run there"] }, "reason": "they are <b>ours</b>" });
+    store.execute("UPDATE rebuilds SET overridden = ?1", [overridden.to_string()]).unwrap();
+    let page = house.get(&format!("/operations/{id}")).await.text;
+    let card = between(&page, "id=\"overridden\"", "</section>");
+    assert!(card.contains("three &#60;guests&#62; run there") && card.contains("they are &#60;b&#62;ours&#60;/b&#62;"));
+    assert!(card.contains("through the API"), "{card}");
+}
+
+#[tokio::test]
+async fn a_person_opens_a_running_operation_and_cancels_it_after_reading_what_that_means() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    let operation = house.rebuild(&host, "pve-01").await;
+    let profile = tempfile::tempdir().unwrap();
+    let browser = Browser::start(profile.path()).await;
+    browser.resize(1280, 900).await;
+    browser.open(&house.operator(&format!("/operations/{operation}"))).await;
+    browser.see("#step-await_network_boot", "it waits until").await;
+    browser.picture("operation-waiting").await;
+    browser.click("#open-cancel").await;
+    browser.see("form.notice", "It cannot be taken up again").await;
+    browser.picture("operation-cancel").await;
+    // What happens meanwhile does not close what a person is reading.
+    answered(&house, MAC, &operation).await;
+    browser.see("#step-await_answer .step-status", "succeeded").await;
+    browser.see("form.notice", "It cannot be taken up again").await;
+    browser.see("#open-cancel", "half written").await;
+    browser.resize(390, 844).await;
+    assert_eq!(browser.overflow().await, 0, "nothing reaches beyond the width of a phone");
+    browser.picture("operation-phone").await;
+    browser.click("#cancel").await;
+    browser.see("#status", "cancelled").await;
+    assert!(
+        browser.place().await.ends_with(&format!("/operations/{operation}")),
+        "it leads back to where it was pressed"
+    );
+    browser.see("#summary", "half written").await;
+    browser.see("#activity", "Cancelled by the operator").await;
+    browser.resize(1280, 900).await;
+    browser.scheme("dark").await;
+    browser.picture("operation-dark").await;
+}
