@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, activity, answers, audit, batches, boots, catalog_views, exchanges, gates, hosts, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
+        about, activity, answers, audit, batches, boots, catalog_views, exchanges, gates, hosts, image_views, images,
+        lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
     },
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},

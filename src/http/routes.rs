@@ -16,11 +16,13 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        about, activity, answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network, notifications, operations, power, rebuilds, settings, sightings,
+        about, activity, answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network,
+        notifications, operations, power, rebuilds, settings, sightings,
     },
-        boot,
+    boot,
     dashboard::{
-        about_page, activity_page, assets, audit_page, batch_page, catalog_page, forms, image_page, notifications_page, operations_page, pages, problem_page, rebuild_page, settings_page,
+        about_page, activity_page, assets, audit_page, batch_page, catalog_page, forms, image_page, notifications_page,
+        operations_page, pages, problem_page, rebuild_page, settings_page,
     },
     live_events, machine, metrics, openapi,
     problem::{self, Problem},

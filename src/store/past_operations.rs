@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// The newest entry of a journal that waits for a person. Nothing is written behind it before one decides.
-const IS_PARKED: &str = "coalesce((SELECT event FROM journal WHERE operation = operations.id ORDER BY position DESC LIMIT 1), '')
+const IS_PARKED: &str =
+    "coalesce((SELECT event FROM journal WHERE operation = operations.id ORDER BY position DESC LIMIT 1), '')
                          LIKE '{\"event\":\"parked\"%'";
 
 /// Finds what a question asks for.
