@@ -23,7 +23,8 @@ use super::{
 use crate::{
     catalog::redact,
     http::{
-        BootState, FormToken, HttpListener, MachineState, OperatorState, boot_router, machine_router, operator_router,
+        BootState, FormToken, HttpListener, MachineState, OperatorState, Repeats, boot_router, machine_router,
+        operator_router,
     },
     operations::{BatchDesk, GateDesk, OperationDesk, RebuildDesk, run_batches, run_runner},
     ports::{Catalog, Doorbell},
@@ -234,6 +235,7 @@ fn operator_state(
         form_token: FormToken::new(adapters.key_file.as_ref())?,
         requests: Arc::default(),
         audit: adapters.store.clone(),
+        repeats: Arc::new(Repeats::new(adapters.store.clone())),
         refusals: Arc::default(),
         targets: adapters.notifications.clone(),
         outbox: adapters.store.clone(),

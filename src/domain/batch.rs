@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::identity::{BatchId, HostId, Hostname, ImageId, OperationId};
+use super::{
+    host::Host,
+    identity::{BatchId, HostId, Hostname, ImageId, OperationId},
+};
 
 /// The most hosts in one batch.
 pub const MOST_HOSTS: usize = 64;
@@ -65,6 +68,14 @@ pub struct Turn {
     pub operation: Option<OperationId>,
     /// Why it is in trouble or could not be started.
     pub reason: Option<String>,
+}
+
+impl Turn {
+    /// The turn of a host that has not come.
+    pub fn waiting(host: Host) -> Self {
+        let (host, hostname) = (host.id, host.hostname);
+        Self { host, hostname, state: TurnState::Waiting, before: None, operation: None, reason: None }
+    }
 }
 
 /// A batch.

@@ -64,6 +64,7 @@ mod power_rules;
 pub mod preflight;
 pub mod questions;
 pub mod rebuild;
+pub mod repeat;
 pub mod server_type;
 pub mod server_type_words;
 pub mod settings_report;

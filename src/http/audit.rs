@@ -19,6 +19,7 @@ use super::{
     connection::Connection,
     extract::header_text,
     guard::SEC_FETCH_SITE,
+    repeats::REPLAYED,
     routes::{Body, OPERATOR, Row},
 };
 use crate::{
@@ -83,7 +84,8 @@ pub(super) async fn audit(
     if let Some(entry) = pending.entry.as_mut() {
         name_what_came_of_it(&state, entry, row, status, place.unwrap_or_default()).await;
     }
-    pending.finish(status).await;
+    let is_repeat = response.headers().contains_key(REPLAYED);
+    pending.finish(status, is_repeat).await;
     response
 }
 
@@ -184,7 +186,7 @@ struct Pending {
 }
 
 impl Pending {
-    async fn finish(mut self, status: StatusCode) {
+    async fn finish(mut self, status: StatusCode, is_repeat: bool) {
         let Some(mut entry) = self.entry.take() else { return };
         let now = self.clock.now();
         // One upload has hundreds of parts; that it began has a row, and so has a part that was refused.
@@ -194,7 +196,8 @@ impl Pending {
         let left_out = if is_refusal(status) { self.refusals.count(now) } else { Some(0) };
         let Some(left_out) = left_out else { return };
         entry.status = Some(status.as_u16());
-        entry.sentence = sentence(self.row.summary, entry.hostname.as_deref(), &outcome(status), left_out);
+        let outcome = if is_repeat { "a repeat, answered as before".to_owned() } else { outcome(status) };
+        entry.sentence = sentence(self.row.summary, entry.hostname.as_deref(), &outcome, left_out);
         write(self.log.as_ref(), &entry, now).await;
     }
 }

@@ -24,6 +24,7 @@ mod paging;
 mod problem;
 mod problem_codes;
 mod ranges;
+mod repeats;
 mod request_counts;
 mod request_head;
 mod routes;
@@ -44,6 +45,7 @@ use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn, ExchangeBoo
 pub use audit::RefusalCount;
 pub use listener::{HttpListener, Limits};
 pub use operator::OperatorState;
+pub use repeats::Repeats;
 pub use request_counts::RequestCounts;
 pub use routes::{Audience, ROUTES, Route};
 pub use visit::FormToken;
@@ -94,8 +96,14 @@ pub fn machine_router(state: MachineState) -> axum::Router {
 pub fn operator_router(state: OperatorState) -> axum::Router {
     let requests = Arc::clone(&state.requests);
     let guard = axum::middleware::from_fn_with_state(state.clone(), guard::guard);
+    // Inside of the guard, which says who asks.
+    let once = axum::middleware::from_fn_with_state(state.clone(), repeats::once);
     // Outside of the guard, so that what it refuses is written down too.
     let audit = axum::middleware::from_fn_with_state(state.clone(), audit::audit);
-    let router = routes::with_fallbacks(routes::router(routes::OPERATOR)).layer(guard).layer(audit).with_state(state);
+    let router = routes::with_fallbacks(routes::router(routes::OPERATOR))
+        .layer(once)
+        .layer(guard)
+        .layer(audit)
+        .with_state(state);
     routes::finish(router, Audience::Operator, requests)
 }

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    audit::RefusalCount, problem::Problem, problem_codes::Code, request_counts::RequestCounts, visit::FormToken,
+    audit::RefusalCount, problem::Problem, problem_codes::Code, repeats::Repeats, request_counts::RequestCounts,
+    visit::FormToken,
 };
 use crate::{
     domain::{
@@ -81,6 +82,8 @@ pub struct OperatorState {
     pub requests: Arc<RequestCounts>,
     /// Who did what.
     pub audit: Arc<dyn AuditLog>,
+    /// Which requests were done already.
+    pub repeats: Arc<Repeats>,
     /// How much of what is refused is written there.
     pub refusals: Arc<RefusalCount>,
     /// Whom we tell.

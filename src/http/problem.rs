@@ -139,14 +139,18 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 /// document too.
 pub(super) async fn complete(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
+    completed(next.run(request).await, &path)
+}
+
+/// The same of one answer.
+pub(super) fn completed(mut response: Response, path: &str) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let problem = response.extensions_mut().remove::<Problem>().or_else(|| wordless(&response));
     let Some(problem) = problem else { return response };
-    let body = serde_json::to_vec(&problem.document(Some(&path))).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.document(Some(path))).unwrap_or_default();
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
     response.map(|_| Body::from(body))

@@ -27,6 +27,7 @@ use super::{
     live_events, machine, metrics, openapi,
     problem::{self, Problem},
     problem_codes::Code,
+    repeats::Makes,
     request_counts::{RequestCounts, count},
 };
 
@@ -91,6 +92,8 @@ pub(super) struct Row<S: 'static> {
     /// The names of its query's fields.
     pub(super) query: &'static [&'static str],
     pub(super) takes: Body,
+    /// What it makes, where a request that is sent again with the same Idempotency-Key makes it once.
+    pub(super) makes: Option<Makes>,
     /// The status and body of success.
     pub(super) gives: (u16, Body),
     handler: fn() -> MethodRouter<S>,
@@ -119,7 +122,16 @@ pub(super) enum Body {
 
 impl<S: Clone + Send + Sync + 'static> Row<S> {
     const fn new(method: &'static str, path: &'static str, handler: fn() -> MethodRouter<S>) -> Self {
-        Self { method, path, summary: "", query: &[], takes: Body::Nothing, gives: (200, Body::Nothing), handler }
+        Self {
+            method,
+            path,
+            summary: "",
+            query: &[],
+            takes: Body::Nothing,
+            makes: None,
+            gives: (200, Body::Nothing),
+            handler,
+        }
     }
 
     const fn get(path: &'static str, gives: Body, handler: fn() -> MethodRouter<S>) -> Self {
@@ -142,6 +154,10 @@ impl<S: Clone + Send + Sync + 'static> Row<S> {
         Self { query, ..self }
     }
 
+    const fn once(self, makes: Makes) -> Self {
+        Self { makes: Some(makes), ..self }
+    }
+
     const fn says(self, summary: &'static str) -> Self {
         Self { summary, ..self }
     }
@@ -157,7 +173,7 @@ const TOKEN: &[&str] = &["t"];
 /// The largest body of an ordinary request. An installer's system report has some kilobytes.
 const SMALL_BODY: usize = 64 << 10;
 /// The largest body of a webhook, which lists every disk and network card with all its udev properties, and of an operator.
-const LARGE_BODY: usize = 1 << 20;
+pub(super) const LARGE_BODY: usize = 1 << 20;
 
 /// What booting machines ask.
 #[rustfmt::skip]
@@ -191,14 +207,14 @@ pub(super) const MACHINE: &[Row<MachineState>] = &[
 #[rustfmt::skip]
 pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/hosts", Body::List("Host"), || get(hosts::list)).says("list the hosts"),
-    Row::post("/api/hosts", Body::Json("NewHost"), (201, Body::Json("Host")), || post(hosts::register)).says("register a host"),
+    Row::post("/api/hosts", Body::Json("NewHost"), (201, Body::Json("Host")), || post(hosts::register)).once(Makes::Host).says("register a host"),
     Row::get("/api/hosts/{id}", Body::Json("Host"), || get(hosts::show)).says("one host with its history and operation"),
     Row { takes: Body::Json("HostChange"), gives: (200, Body::Json("Host")), ..Row::new("PATCH", "/api/hosts/{id}", || patch(hosts::change)) }
         .says("change what was chosen for a host (merge patch)"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/hosts/{id}", || delete(hosts::remove)) }
         .says("remove a host that is not being rebuilt"),
     Row::post("/api/hosts/{id}/rebuild", Body::Json("RebuildRequest"), (202, Body::Json("Operation")), || post(rebuilds::rebuild))
-        .says("reinstall a host; wipes its disk"),
+        .once(Makes::Operation).says("reinstall a host; wipes its disk"),
     Row::post("/api/hosts/{id}/confirm-host-key", Body::Json("HostKeyConfirmation"), (200, Body::Json("Host")), || post(hosts::confirm_host_key))
         .says("confirm the SSH fingerprint that the console shows"),
     Row::get("/api/hosts/{id}/answer-preview", Body::Json("AnswerPreview"), || get(answers::show_preview))
@@ -239,7 +255,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/batches", Body::List("Batch"), || get(batches::list)).asking(&["limit", "before"])
         .says("list the batches of rebuilds, newest first"),
     Row::post("/api/batches", Body::Json("NewBatch"), (201, Body::Json("Batch")), || post(batches::open))
-        .says("rebuild several hosts; wipes their disks"),
+        .once(Makes::Batch).says("rebuild several hosts; wipes their disks"),
     Row::get("/api/batches/{id}", Body::Json("Batch"), || get(batches::show)).says("one batch with its hosts"),
     Row::post("/api/batches/{id}/resume", Body::Nothing, (200, Body::Json("Batch")), || post(batches::resume))
         .says("go on with a paused batch"),

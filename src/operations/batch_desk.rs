@@ -19,6 +19,7 @@ use crate::{
         identity::{BatchId, HostId, Hostname, ImageId, OperationId},
         operation::OperationStatus,
         preflight::Consent,
+        repeat::Intended,
     },
     ports::{BatchLedger, Doorbell, LedgerError, SecretsError},
     provisioning::KeeperError,
@@ -46,6 +47,8 @@ pub struct BatchWish {
     pub accept_warnings: bool,
     /// What was typed as confirmation.
     pub confirm: Option<String>,
+    /// The batch's id, where that was chosen before.
+    pub intended: Option<Intended>,
 }
 
 /// Why a person does not get what they asked for.
@@ -126,14 +129,7 @@ impl BatchDesk {
             if turns.iter().any(|turn| turn.host == *id) {
                 return Err(invalid("hosts", format!("{} is there twice", host.hostname)));
             }
-            turns.push(Turn {
-                host: host.id,
-                hostname: host.hostname,
-                state: TurnState::Waiting,
-                before: None,
-                operation: None,
-                reason: None,
-            });
+            turns.push(Turn::waiting(host));
         }
         let names: Vec<&Hostname> = turns.iter().map(|turn| &turn.hostname).collect();
         if !is_confirmed(wish.confirm.as_deref().unwrap_or_default(), &names) {
@@ -144,8 +140,7 @@ impl BatchDesk {
             );
             return Err(invalid("confirm", problem));
         }
-        let mut random = [0; 8];
-        random.copy_from_slice(&self.world.secrets.random_bytes(8)?);
+        let random = wish.intended.map_or_else(|| self.world.secrets.short_random(), Ok)?;
         let batch = Batch {
             id: BatchId::from_random(random),
             revision: 0,
@@ -307,6 +302,7 @@ impl BatchDesk {
             asked: Asked { image: batch.image.as_ref().map(ToString::to_string), member_address: None },
             // A blocker is overridden for one host, by a person who looks at it; never for a whole batch.
             consent: Consent { accepts_warnings: batch.accept_warnings, ..Consent::default() },
+            intended: None,
         };
         self.rebuild.request_with(&host.id, &wish).await
     }

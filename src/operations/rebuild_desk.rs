@@ -21,6 +21,7 @@ use crate::{
         power::PowerDriver,
         preflight::{Consent, Facts, Objection, Overridden, Preflight},
         rebuild::{Rebuild, RebuildMarks, SealedSecrets},
+        repeat::Intended,
         server_type::ServerType,
     },
     ports::{Catalog, ImageLibrary, LedgerError, SecretsError, UnusableKey},
@@ -92,6 +93,8 @@ pub struct RebuildWish {
     pub asked: Asked,
     /// What was agreed to.
     pub consent: Consent,
+    /// The id of its operation, where that was chosen before.
+    pub intended: Option<Intended>,
 }
 
 /// What a pre-flight looks at beside the host itself.
@@ -129,7 +132,7 @@ impl RebuildDesk {
     ) -> Result<OperationView, RebuildRefusal> {
         let asked = Asked { image: image.map(str::to_owned), member_address: None };
         let consent = Consent { accepts_warnings: true, ..Consent::default() };
-        let wish = RebuildWish { confirm: confirm.map(str::to_owned), asked, consent };
+        let wish = RebuildWish { confirm: confirm.map(str::to_owned), asked, consent, intended: None };
         self.request_with(host, &wish).await
     }
 
@@ -157,7 +160,9 @@ impl RebuildDesk {
         let template = self.catalog.answer_template(name);
         let template =
             template.ok_or_else(|| RebuildRefusal::NotReady(format!("there is no answer template `{name}`")))?;
-        let mut opened = self.open(&host, server_type, choice.image, template, cluster.belonging.leaves())?;
+        let random = wish.intended.map_or_else(|| self.world.secrets.short_random(), Ok)?;
+        let id = OperationId::from_random(random);
+        let mut opened = self.open(id, &host, server_type, choice.image, template, cluster.belonging.leaves())?;
         opened.rebuild.overridden.clone_from(&overridden);
         self.arm(&host, opened, overridden.as_ref()).await
     }
@@ -194,6 +199,7 @@ impl RebuildDesk {
 
     fn open(
         &self,
+        id: OperationId,
         host: &Host,
         server_type: ServerType,
         image: Image,
@@ -201,9 +207,6 @@ impl RebuildDesk {
         leaves: Option<Ipv4Addr>,
     ) -> Result<OpenedRebuild, RebuildRefusal> {
         let secrets = &self.world.secrets;
-        let mut random = [0; 8];
-        random.copy_from_slice(&secrets.random_bytes(8)?);
-        let id = OperationId::from_random(random);
         let token_secret: SecretSlice<u8> = secrets.random_bytes(32)?.into();
         let private_key: SecretSlice<u8> = secrets.random_bytes(32)?.into();
         let public_key = self.world.ssh_keys.public_line(&private_key, &format!("rackseed-{id}"))?;

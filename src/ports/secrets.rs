@@ -15,4 +15,11 @@ pub trait Secrets: Send + Sync {
 
     /// Returns `N` random bytes from the operating system.
     fn random_bytes(&self, count: usize) -> Result<Vec<u8>, SecretsError>;
+
+    /// Returns as many random bytes as a short id is made of.
+    fn short_random(&self) -> Result<[u8; 8], SecretsError> {
+        let mut random = [0; 8];
+        random.copy_from_slice(&self.random_bytes(8)?);
+        Ok(random)
+    }
 }

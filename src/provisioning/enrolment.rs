@@ -13,6 +13,7 @@ use crate::{
         identity::{HostId, Hostname, MacAddress, ServerTypeName},
         live_event::{NewLiveEvent, Topic},
         power::PowerOptions,
+        repeat::Intended,
     },
     ports::{Catalog, Clock, HostLedger, LedgerError, RegisterError, Secrets, SecretsError},
 };
@@ -67,6 +68,17 @@ pub struct Enrolment {
 impl Enrolment {
     /// Registers a host from what an operator typed; every wrong field is named at once.
     pub async fn register(&self, hostname: &str, mac: &str, server_type: &str) -> Result<Host, EnrolmentError> {
+        self.register_as(None, hostname, mac, server_type).await
+    }
+
+    /// The same under an id that was chosen before.
+    pub async fn register_as(
+        &self,
+        intended: Option<Intended>,
+        hostname: &str,
+        mac: &str,
+        server_type: &str,
+    ) -> Result<Host, EnrolmentError> {
         let (hostname, mac, server_type) = (
             hostname.trim().parse::<Hostname>(),
             mac.trim().parse::<MacAddress>(),
@@ -83,8 +95,7 @@ impl Enrolment {
                 return Err(EnrolmentError::Invalid(problems.into_iter().flatten().collect()));
             }
         };
-        let mut random = [0; 8];
-        random.copy_from_slice(&self.secrets.random_bytes(8)?);
+        let random = intended.map_or_else(|| self.secrets.short_random(), Ok)?;
         let message = format!("{hostname} ({mac}) was registered as {server_type}");
         let host =
             NewHost { id: HostId::from_random(random), hostname, mac, server_type, registered_at: self.clock.now() };

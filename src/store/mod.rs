@@ -34,6 +34,7 @@ mod past_operations;
 mod power_secrets;
 mod readers;
 mod rebuilds;
+mod repeats;
 mod sealed;
 mod secrets;
 mod sightings;

@@ -8,4 +8,5 @@ mod machines;
 mod options;
 mod paging;
 mod problems;
+mod repeats;
 mod routes;

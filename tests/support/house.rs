@@ -105,6 +105,18 @@ impl House {
         Self { daemon, folder, client, settings }
     }
 
+    /// The same house after its daemon was stopped and started again.
+    pub(crate) async fn restarted(self) -> Self {
+        self.daemon.stop().await;
+        let daemon = Daemon::start(self.settings.clone()).await.unwrap();
+        Self { daemon, ..self }
+    }
+
+    /// The database, for what no route shows.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.settings.data_folder.join("rackseed.db")
+    }
+
     /// A daemon with one image of release 9.2.
     pub(crate) async fn furnished() -> Self {
         let house = Self::empty().await;

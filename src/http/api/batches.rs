@@ -1,7 +1,7 @@
 //! Batches of rebuilds: make, look, resume, skip, cancel.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
@@ -13,12 +13,14 @@ use crate::{
         batch::Batch,
         host::Host,
         identity::{HostId, MacAddress},
+        repeat::Intended,
     },
     http::{
         OperatorState,
         extract::{BatchPath, JsonBody},
         paging::{Page, Paging},
         problem::Problem,
+        repeats::intended,
         schema::described,
     },
     operations::BatchWish,
@@ -140,6 +142,7 @@ pub(crate) async fn list(State(state): State<OperatorState>, paging: Paging) -> 
 /// Makes a batch.
 pub(crate) async fn open(
     State(state): State<OperatorState>,
+    chosen: Option<Extension<Intended>>,
     JsonBody(new): JsonBody<Option<NewBatchJson>>,
 ) -> Result<impl IntoResponse, Problem> {
     let new = new.unwrap_or_default();
@@ -158,6 +161,7 @@ pub(crate) async fn open(
         image: image.map_err(|error| Problem::fields(&[("image", format!("{error}"))]))?,
         accept_warnings: new.accept_warnings,
         confirm: new.confirm,
+        intended: intended(chosen),
     };
     let batch = state.batches.open(wish).await?;
     let place = format!("/api/batches/{}", batch.id);

@@ -1,7 +1,7 @@
 //! Hosts: list, register, look, remove, rebuild.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::views::HostJson;
 use crate::{
-    domain::identity::HostId,
+    domain::{identity::HostId, repeat::Intended},
     http::{
         OperatorState,
         extract::{HostPath, JsonBody},
         problem::Problem,
+        repeats::intended,
         schema::described,
     },
 };
@@ -47,10 +48,11 @@ described! {
 /// Registers a host.
 pub(crate) async fn register(
     State(state): State<OperatorState>,
+    chosen: Option<Extension<Intended>>,
     JsonBody(new): JsonBody<Option<NewHostJson>>,
 ) -> Result<impl IntoResponse, Problem> {
     let new = new.unwrap_or_default();
-    let host = state.enrolment.register(&new.hostname, &new.mac, &new.server_type).await?;
+    let host = state.enrolment.register_as(intended(chosen), &new.hostname, &new.mac, &new.server_type).await?;
     let place = format!("/api/hosts/{}", host.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(HostJson::new(&host, None, None, Some(&[])))))
 }
@@ -63,7 +65,7 @@ pub(crate) async fn show(
     details(&state, &id).await
 }
 
-async fn details(state: &OperatorState, id: &HostId) -> Result<Json<HostJson>, Problem> {
+pub(in crate::http) async fn details(state: &OperatorState, id: &HostId) -> Result<Json<HostJson>, Problem> {
     let host = state.host(id).await?;
     let history = state.hosts.history(id, OperatorState::HISTORY_LINES).await?;
     let operation = state.operation_of(&host).await?;

@@ -1,7 +1,7 @@
 //! Rebuilds: what one would do and what speaks against it, and starting one.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, Uri, header},
     response::IntoResponse,
@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::{rebuild_views::RebuildPlanJson, views::OperationJson};
 use crate::{
-    domain::preflight::Consent,
+    domain::{preflight::Consent, repeat::Intended},
     http::{
         OperatorState,
         extract::{HostPath, JsonBody, query_field},
         problem::Problem,
+        repeats::intended,
         schema::described,
     },
     operations::{Asked, RebuildWish},
@@ -47,6 +48,7 @@ described! {
 pub(crate) async fn rebuild(
     State(state): State<OperatorState>,
     HostPath(id): HostPath,
+    chosen: Option<Extension<Intended>>,
     JsonBody(said): JsonBody<Option<RebuildJson>>,
 ) -> Result<impl IntoResponse, Problem> {
     let said = said.unwrap_or_default();
@@ -60,7 +62,8 @@ pub(crate) async fn rebuild(
         reason: said.reason.unwrap_or_default(),
     };
     let asked = asked(said.image, said.member_address.as_deref())?;
-    let view = state.rebuild.request_with(&id, &RebuildWish { confirm: said.confirm, asked, consent }).await?;
+    let wish = RebuildWish { confirm: said.confirm, asked, consent, intended: intended(chosen) };
+    let view = state.rebuild.request_with(&id, &wish).await?;
     let place = format!("/api/operations/{}", view.operation.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(OperationJson::new(&view))))
 }

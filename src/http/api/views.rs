@@ -201,7 +201,7 @@ impl ActionJson {
 }
 
 impl OperationJson {
-    pub(super) fn new(view: &OperationView) -> Self {
+    pub(in crate::http) fn new(view: &OperationView) -> Self {
         Self {
             id: view.operation.id.to_string(),
             host_id: view.operation.host.to_string(),

@@ -127,6 +127,7 @@ pub(in crate::http) async fn open(state: Visit, fields: Result<FormFields, Probl
         image: None,
         accept_warnings: fields.get("accept_warnings") == "yes",
         confirm: Some(fields.get("confirm").to_owned()),
+        intended: None,
     };
     match state.batches.open(wish).await.map_err(Problem::from) {
         Ok(batch) => Ok(to_batch(&batch.id)),

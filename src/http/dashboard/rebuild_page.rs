@@ -122,7 +122,7 @@ pub(in crate::http) async fn start(
         overrides: fields.ticked(OVERRIDE).map(str::to_owned).collect(),
         reason: fields.get("reason").to_owned(),
     };
-    let wish = RebuildWish { confirm: Some(fields.get("confirm").to_owned()), asked, consent };
+    let wish = RebuildWish { confirm: Some(fields.get("confirm").to_owned()), asked, consent, intended: None };
     match state.rebuild.request_with(&id, &wish).await {
         Ok(_) => Ok(to_host(&id)),
         Err(refusal) => refused(&state, &id, &wish, refusal).await,
