@@ -56,9 +56,10 @@ fn main() {
     println!("idle resident memory         {:>8.1} MB   (limit 40)", resident_megabytes(daemon.0.id()));
     let script = || get(ports.boot, "/ipxe/52:54:00:12:34:56?b=x");
     println!("iPXE script over HTTP        {:>8.2} ms   (limit 5, median of {REPEATS})", milliseconds(median(script)));
+    let token = command_line_token(&folder.path().join("data"));
     println!(
         "host list over HTTP          {:>8.2} ms   (median of {REPEATS})",
-        milliseconds(median(|| get(ports.operator, "/api/hosts")))
+        milliseconds(median(|| get_as(ports.operator, "/api/hosts", &token)))
     );
     drop(daemon);
     sending::compare();
@@ -116,9 +117,23 @@ fn start(folder: &Path, ports: &Ports) -> (Daemon, Duration) {
 
 /// Gets a path; `None` unless the answer is 200.
 fn get(port: u16, path: &str) -> Option<String> {
+    get_as(port, path, "none")
+}
+
+/// The token of the command line in a data folder.
+fn command_line_token(data_folder: &Path) -> String {
+    fs::read_to_string(data_folder.join("command-line-token")).unwrap().trim_end().to_owned()
+}
+
+/// The same with a token.
+fn get_as(port: u16, path: &str, token: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.starts_with("HTTP/1.1 200").then_some(answer)

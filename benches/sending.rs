@@ -214,9 +214,10 @@ async fn lay_image(data: &Path) -> PathBuf {
 /// Registers a host, arms its rebuild and fetches its script. Returns its boot token.
 async fn arm(data: &Path, ports: &Ports) -> String {
     let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+    let operator_token = super::command_line_token(data);
     let post = async |path: String, body: Value| -> String {
-        let answer =
-            client.post(format!("http://127.0.0.1:{}{path}", ports.operator)).json(&body).send().await.unwrap();
+        let request = client.post(format!("http://127.0.0.1:{}{path}", ports.operator)).bearer_auth(&operator_token);
+        let answer = request.json(&body).send().await.unwrap();
         let answer: Value = answer.error_for_status().unwrap().json().await.unwrap();
         answer["id"].as_str().unwrap().to_owned()
     };

@@ -3,10 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
-use reqwest::{Method, header::USER_AGENT};
+use reqwest::{Method, StatusCode, header::USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::settings::Settings;
+use crate::{domain::access::COMMAND_LINE_TOKEN_FILE, settings::Settings};
 
 /// How long the daemon may take to answer. A rebuild asks the cluster first, which may take some seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
@@ -17,18 +18,33 @@ const OURSELVES: &str = concat!("rackseed/", env!("CARGO_PKG_VERSION"));
 /// The daemon's operator API.
 pub(super) struct Client {
     base: String,
+    token: Token,
     http: reqwest::Client,
 }
 
+/// What we are let in with.
+enum Token {
+    /// What is sent.
+    Known(SecretString),
+    /// Why there is none: it may be that none is needed, so it is said only when it is.
+    Missing(String),
+}
+
 impl Client {
-    /// Finds the daemon: the URL in `RACKSEED_URL`, else the operator listener of the settings.
+    /// Finds the daemon: the URL in `RACKSEED_URL`, else the operator listener of the settings. The token is that of `RACKSEED_TOKEN`, else
+    /// the one in the data folder of the settings, which is sent to nobody but the daemon of these settings.
     pub(super) fn new(config: &Path) -> anyhow::Result<Self> {
-        let base = match std::env::var("RACKSEED_URL") {
-            Ok(url) => url.trim_end_matches('/').to_owned(),
-            Err(_) => format!("http://{}", Settings::load(config)?.server.listen),
+        let given = std::env::var("RACKSEED_TOKEN").ok().filter(|token| !token.is_empty());
+        let (base, own) = match std::env::var("RACKSEED_URL") {
+            Ok(url) => (url.trim_end_matches('/').to_owned(), Token::Missing("RACKSEED_TOKEN is not set".to_owned())),
+            Err(_) => {
+                let settings = Settings::load(config)?;
+                (format!("http://{}", settings.server.listen), own_token(&settings.data_folder))
+            }
         };
+        let token = given.map_or(own, |token| Token::Known(token.trim().into()));
         let http = crate::daemon::http_client(ANSWER_LIMIT)?;
-        Ok(Self { base, http })
+        Ok(Self { base, token, http })
     }
 
     /// Asks; a problem document becomes an error with its sentence.
@@ -36,6 +52,9 @@ impl Client {
         // The audit log tells by it that somebody typed this.
         let mut request =
             self.http.request(method.clone(), format!("{}{path}", self.base)).header(USER_AGENT, OURSELVES);
+        if let Token::Known(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
         if method != Method::GET {
             request = request.json(body.unwrap_or(&Value::Null));
         }
@@ -49,10 +68,26 @@ impl Client {
         if status.is_success() {
             return Ok(answer);
         }
+        if status == StatusCode::UNAUTHORIZED {
+            bail!("{}", self.not_let_in(answer["detail"].as_str().unwrap_or("the daemon wants a token")));
+        }
         match answer["detail"].as_str() {
             Some(detail) => bail!("{detail}"),
             None => bail!("the daemon answered {status}: {}", text.chars().take(200).collect::<String>()),
         }
+    }
+
+    /// Why we are not let in, and what to do about it.
+    fn not_let_in(&self, detail: &str) -> String {
+        let why = match &self.token {
+            Token::Known(_) => detail,
+            Token::Missing(why) => why,
+        };
+        format!(
+            "the daemon at {} does not let us in ({why}); set RACKSEED_TOKEN to a token made under Account on the dashboard, or run this as a \
+             user who may read the data folder on the computer of the daemon",
+            self.base
+        )
     }
 
     /// Finds a host by its id, name or MAC address.
@@ -67,5 +102,14 @@ impl Client {
         let id =
             found.with_context(|| format!("there is no host `{wanted}`; `rackseed host list` shows what there is"))?;
         self.ask(Method::GET, &format!("/api/hosts/{id}"), None).await
+    }
+}
+
+/// The token in a data folder.
+fn own_token(data_folder: &Path) -> Token {
+    let path = data_folder.join(COMMAND_LINE_TOKEN_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Token::Known(text.trim_end().into()),
+        Err(error) => Token::Missing(format!("{} cannot be read: {error}", path.display())),
     }
 }

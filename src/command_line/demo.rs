@@ -6,7 +6,10 @@ use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::{Printer, table};
+use super::{
+    first_visit::sentence,
+    output::{Printer, table},
+};
 use crate::{
     daemon::{Daemon, RunningDaemon, SystemClock, start_logging},
     ports::{Clock, ImageLedger},
@@ -46,7 +49,10 @@ pub(super) async fn run(options: &DemoArguments, printer: &Printer) -> anyhow::R
     printer.line("Three simulated machines, one real daemon, everything on loopback.\n");
     let mut demo = Demo::begin(options.folder.as_deref(), SystemClock.now(), start_daemon).await?;
     if !options.once {
-        printer.line(&format!("the dashboard is at {}\n", demo.dashboard()));
+        printer.line(&format!("the dashboard is at {}", demo.dashboard()));
+        if let Some(first_visit) = &demo.daemon().first_visit {
+            printer.line(&sentence(first_visit));
+        }
     }
     let shown = tokio::select! {
         shown = show(&mut demo, options, printer) => shown,

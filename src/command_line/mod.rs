@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod doctor;
 mod fetch;
+mod first_visit;
 mod gate;
 mod host;
 mod image;
@@ -27,7 +28,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::domain::identity::MacAddress;
+use crate::{daemon::RunningDaemon, domain::identity::MacAddress};
 use output::Printer;
 
 /// Turns bare metal into ready Proxmox VE cluster nodes.
@@ -123,7 +124,10 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        Verb::Serve => crate::daemon::serve(&arguments.config).await.map(|()| ExitCode::SUCCESS),
+        Verb::Serve => {
+            let tell = |daemon: &RunningDaemon| first_visit::tell(daemon, printer);
+            crate::daemon::serve(&arguments.config, tell).await.map(|()| ExitCode::SUCCESS)
+        }
         Verb::Demo(options) => demo::run(options, printer).await,
         Verb::Image(verb) => image::run(verb, &arguments.config, printer).await,
         Verb::Host(verb) => host::run(verb, &arguments.config, printer).await,

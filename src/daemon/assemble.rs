@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     RunningDaemon,
+    access::{access_desk, announce},
     adapters::Adapters,
     appliance::{Addresses, RunningAppliance},
     certificate::own_certificate,
@@ -28,7 +29,7 @@ use crate::{
     },
     operations::{BatchDesk, GateDesk, OperationDesk, RebuildDesk, run_batches, run_runner},
     ports::{Catalog, Doorbell},
-    provisioning::{MachineUrls, OwnCertificate, PatienceDesk, Watchdog, keep_boot_orders},
+    provisioning::{MachineUrls, PatienceDesk, Watchdog, keep_boot_orders},
     remote_shell::Ssh,
     settings::{Settings, SettingsFile},
     tftp::BootFiles,
@@ -82,7 +83,8 @@ impl Daemon {
             addresses,
             boot_files: Arc::clone(&boot_files),
         });
-        let operator = operator_state(&settings, &adapters, &desks, &doorbell, (network, appliance), &stop)?;
+        let operator = operator_state(&settings, &adapters, &desks, &doorbell, (network, appliance), &stop).await?;
+        let access = Arc::clone(&operator.access);
         operator.gates.tell_older().await;
         notifications::start(&adapters, &settings, &stop, &mut tasks).await?;
         let (requests, operator_patience) = (Arc::clone(&operator.requests), Arc::clone(&operator.patience));
@@ -126,8 +128,9 @@ impl Daemon {
         tasks::tell(&adapters.catalog.status());
         let watch =
             tasks::watch_catalog(Arc::clone(&adapters.catalog), adapters.store.clone(), Arc::clone(&adapters.clock))?;
-        announce(operator_address, boot_address, machine_address, &certificate);
-        Ok(RunningDaemon { operator_address, boot_address, machine_address, stop, tasks, _watch: watch })
+        tracing::info!(boot = %boot_address, machine = %machine_address, certificate = certificate.fingerprint, "serving");
+        let first_visit = announce(operator_address, &access);
+        Ok(RunningDaemon { operator_address, boot_address, machine_address, first_visit, stop, tasks, _watch: watch })
     }
 }
 
@@ -149,19 +152,6 @@ fn remember_boot_orders(
     });
 }
 
-fn announce(operator: SocketAddr, boot: SocketAddr, machine: SocketAddr, certificate: &OwnCertificate) {
-    tracing::info!(%boot, %machine, certificate = certificate.fingerprint, "serving; the dashboard is at http://{operator}");
-    if operator.ip().is_loopback() {
-        tracing::info!(
-            "there is no login yet, so operators are served on loopback only; reach it from elsewhere through an SSH tunnel"
-        );
-    } else {
-        tracing::warn!(
-            "there is no login yet, and {operator} is not loopback: anyone who reaches it can wipe disks; set server.listen"
-        );
-    }
-}
-
 impl Listeners {
     async fn bind(settings: &Settings, tls: TlsAcceptor) -> anyhow::Result<Self> {
         let server = &settings.server;
@@ -180,7 +170,7 @@ impl Listeners {
     }
 }
 
-fn operator_state(
+async fn operator_state(
     settings: &Settings,
     adapters: &Adapters,
     desks: &Desks,
@@ -207,6 +197,7 @@ fn operator_state(
         moving: tokio::sync::Mutex::default(),
     };
     Ok(OperatorState {
+        access: Arc::new(access_desk(settings, adapters).await?),
         patience: Arc::new(patience),
         hosts: adapters.store.clone(),
         journal: adapters.store.clone(),

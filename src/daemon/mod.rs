@@ -1,5 +1,6 @@
 //! Composition: builds the adapters, gives them to the desks, runs everything in one set of tasks, and stops in order.
 
+mod access;
 mod adapters;
 mod appliance;
 mod assemble;
@@ -40,6 +41,15 @@ pub use notifications::notifications;
 /// How long the tasks may take to end after the stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// What the first visitor of a daemon needs, whom nobody has claimed yet.
+#[derive(Debug, Clone)]
+pub struct FirstVisit {
+    /// The page.
+    pub url: String,
+    /// The set-up code.
+    pub code: String,
+}
+
 /// A daemon that serves.
 pub struct RunningDaemon {
     /// Where people reach it.
@@ -48,6 +58,8 @@ pub struct RunningDaemon {
     pub boot_address: SocketAddr,
     /// Where installers and nodes reach it.
     pub machine_address: SocketAddr,
+    /// What the first visitor needed when the daemon started; `None` where somebody had claimed it before.
+    pub first_visit: Option<FirstVisit>,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
     _watch: CatalogWatch,
@@ -73,11 +85,12 @@ impl RunningDaemon {
     }
 }
 
-/// Runs until the system says stop.
-pub async fn serve(config: &Path) -> anyhow::Result<()> {
+/// Runs until the system says stop. Once it serves, that is told.
+pub async fn serve(config: &Path, tell: impl FnOnce(&RunningDaemon)) -> anyhow::Result<()> {
     let (settings, file) = SettingsFile::load(config)?;
     start_logging();
     let mut daemon = Daemon::start_from(settings, Some(file)).await?;
+    tell(&daemon);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),

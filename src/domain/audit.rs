@@ -25,7 +25,7 @@ super::words::words!(
 /// Who asked, as far as we know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
-    /// The user's name; `None` until there is a login.
+    /// The name of the user or token; `None` for whoever was not let in.
     pub actor: Option<String>,
     /// The way in.
     pub via: Via,

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::{
     OperatorState,
     connection::Connection,
+    entrance::Entrant,
     extract::header_text,
     guard::SEC_FETCH_SITE,
     repeats::REPLAYED,
@@ -66,7 +67,7 @@ impl RefusalCount {
 pub(super) async fn audit(
     State(state): State<OperatorState>,
     ends: Connection,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let Some(row) = changing_row(&request) else { return next.run(request).await };
@@ -78,7 +79,10 @@ pub(super) async fn audit(
         entry: Some(entry),
         row,
         refusals: Arc::clone(&state.refusals),
+        entrant: Entrant::default(),
     };
+    // The entrance lies further in; it is told to us from there.
+    request.extensions_mut().insert(pending.entrant.clone());
     let response = next.run(request).await;
     let (status, place) = (response.status(), header_text(response.headers(), &header::LOCATION));
     if let Some(entry) = pending.entry.as_mut() {
@@ -183,6 +187,7 @@ struct Pending {
     entry: Option<NewAuditEntry>,
     row: &'static Row<OperatorState>,
     refusals: Arc<RefusalCount>,
+    entrant: Entrant,
 }
 
 impl Pending {
@@ -195,6 +200,7 @@ impl Pending {
         }
         let left_out = if is_refusal(status) { self.refusals.count(now) } else { Some(0) };
         let Some(left_out) = left_out else { return };
+        entry.asker.actor = self.entrant.name();
         entry.status = Some(status.as_u16());
         let outcome = if is_repeat { "a repeat, answered as before".to_owned() } else { outcome(status) };
         entry.sentence = sentence(self.row.summary, entry.hostname.as_deref(), &outcome, left_out);
@@ -205,6 +211,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         let Some(mut entry) = self.entry.take() else { return };
+        entry.asker.actor = self.entrant.name();
         let outcome = "the asker went away before the answer; it may have been done";
         entry.sentence = sentence(self.row.summary, entry.hostname.as_deref(), outcome, 0);
         let (log, now) = (Arc::clone(&self.log), self.clock.now());

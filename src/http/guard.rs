@@ -1,5 +1,5 @@
-//! Keeps other sites' pages away from the operator listener, which has no login yet: a browser on this machine would otherwise carry out
-//! what any page on the internet says (forged requests, and names that are made to resolve to 127.0.0.1).
+//! Keeps other sites' pages away from the operator listener: a browser would otherwise carry out what any page on the internet says
+//! (forged requests, and names that are made to resolve to 127.0.0.1). Who is not kept away stands before the entrance.
 
 use std::net::IpAddr;
 
@@ -10,8 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{OperatorState, connection::Connection, extract::header_text, problem::Problem, visit::Visitor};
-use crate::domain::access::Scope;
+use super::{OperatorState, connection::Connection, entrance::let_in, extract::header_text, problem::Problem};
 
 /// Tells what a browser thinks of where a request comes from (W3C Fetch Metadata).
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -20,15 +19,11 @@ pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch
 pub(super) async fn guard(
     State(state): State<OperatorState>,
     ends: Connection,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     match check(&state, ends, &request) {
-        Ok(()) => {
-            let form_token = state.form_token.clone();
-            request.extensions_mut().insert(Visitor { name: None, scope: Scope::Operator, form_token });
-            next.run(request).await
-        }
+        Ok(()) => let_in(&state, request, next).await,
         Err(problem) => problem.into_response(),
     }
 }
@@ -63,6 +58,11 @@ fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())
+}
+
+/// Whether a browser says that a page of ours asks; that its words are true has been checked before.
+pub(super) fn comes_from_our_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || header_text(headers, &SEC_FETCH_SITE) == Some("same-origin")
 }
 
 fn forbidden(detail: String) -> Problem {

@@ -8,7 +8,9 @@ mod audit;
 mod boot;
 mod boot_connection;
 mod connection;
+mod credential;
 mod dashboard;
+mod entrance;
 mod extract;
 mod guard;
 mod listener;
@@ -47,7 +49,7 @@ pub use listener::{HttpListener, Limits};
 pub use operator::OperatorState;
 pub use repeats::Repeats;
 pub use request_counts::RequestCounts;
-pub use routes::{Audience, ROUTES, Route};
+pub use routes::{Audience, Needs, ROUTES, Route};
 pub use visit::FormToken;
 use visit::Visit;
 

@@ -22,7 +22,7 @@ use crate::{
         ImageRefusal, LedgerError, LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys,
         Targets,
     },
-    provisioning::{AnswerDesk, BootDiary, Enrolment, PatienceDesk, PowerDesk, Sightings},
+    provisioning::{AccessDesk, AnswerDesk, BootDiary, Enrolment, PatienceDesk, PowerDesk, Sightings},
 };
 
 /// What the operator listener asks.
@@ -76,7 +76,9 @@ pub struct OperatorState {
     pub redact: fn(&str) -> String,
     /// The address on which the operator listener is bound: every page says whether it is loopback.
     pub listen: SocketAddr,
-    /// Proves that a form is from a page of ours.
+    /// Lets people and programs in.
+    pub access: Arc<AccessDesk>,
+    /// Proves that a form of somebody who has not been let in yet is from a page of ours.
     pub form_token: FormToken,
     /// What was asked; one for all listeners.
     pub requests: Arc<RequestCounts>,

@@ -15,8 +15,8 @@ use crate::{
     domain::preflight::Objection,
     http::api::rebuild_views::findings,
     operations::{BatchRefusal, GateRefusal, OperationRefusal, RebuildRefusal},
-    ports::{ImageLibraryError, ImageRefusal, IntakeRefusal, LedgerError, PowerError, RegisterError},
-    provisioning::{EnrolmentError, PowerRefusal, Refusal},
+    ports::{ImageLibraryError, ImageRefusal, IntakeRefusal, LedgerError, PasswordsError, PowerError, RegisterError},
+    provisioning::{AccessRefusal, EnrolmentError, PowerRefusal, Refusal},
 };
 
 /// One problem document.
@@ -26,17 +26,19 @@ pub(super) struct Problem {
     code: Code,
     detail: String,
     more: Map<String, Value>,
+    /// After how many seconds it may be tried again.
+    retry_after: Option<i64>,
 }
 
 impl Problem {
     /// A problem with the plain code of a status.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, code: Code::of(status), detail: detail.into(), more: Map::new() }
+        Self { status, code: Code::of(status), detail: detail.into(), more: Map::new(), retry_after: None }
     }
 
     /// A problem that has a word of its own.
     pub(super) fn coded(code: Code, detail: impl Into<String>) -> Self {
-        Self { status: code.status(), code, detail: detail.into(), more: Map::new() }
+        Self { status: code.status(), code, detail: detail.into(), more: Map::new(), retry_after: None }
     }
 
     /// Our own fault.
@@ -84,6 +86,11 @@ impl Problem {
         self
     }
 
+    /// After how many seconds it may be tried again, where waiting helps.
+    pub(super) fn retry_after(&self) -> Option<i64> {
+        self.retry_after
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -127,6 +134,9 @@ impl IntoResponse for Problem {
         }
         let mut response = (self.status, Json(self.document(None))).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         // For `complete`, which knows what was asked, and for whoever would rather have a page.
         response.extensions_mut().insert(self);
         response
@@ -191,6 +201,23 @@ impl From<Refusal> for Problem {
             Refusal::Render(_) | Refusal::Image(_) | Refusal::Secrets(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, refusal.to_string())
+    }
+}
+
+impl From<AccessRefusal> for Problem {
+    fn from(refusal: AccessRefusal) -> Self {
+        let (detail, retry_after) = (refusal.to_string(), refusal.retry_after());
+        let problem = match refusal {
+            AccessRefusal::Invalid(problems) => Self::fields(&problems),
+            AccessRefusal::Wrong => Self::new(StatusCode::UNAUTHORIZED, detail),
+            AccessRefusal::Wait(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, detail),
+            AccessRefusal::Claimed | AccessRefusal::NotPossible(_) => Self::new(StatusCode::CONFLICT, detail),
+            AccessRefusal::Unknown(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            AccessRefusal::Passwords(PasswordsError::Busy) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+            AccessRefusal::Ledger(error) => error.into(),
+            AccessRefusal::Passwords(PasswordsError::Failed(_)) | AccessRefusal::Secrets(_) => Self::internal(detail),
+        };
+        Self { retry_after, ..problem }
     }
 }
 

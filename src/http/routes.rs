@@ -21,8 +21,8 @@ use super::{
     },
     boot,
     dashboard::{
-        about_page, activity_page, assets, audit_page, batch_page, catalog_page, forms, image_page, notifications_page,
-        operations_page, pages, problem_page, rebuild_page, settings_page,
+        about_page, activity_page, assets, audit_page, batch_page, catalog_page, first_visit_page, forms, image_page,
+        notifications_page, operations_page, pages, problem_page, rebuild_page, settings_page, sign_in_page,
     },
     live_events, machine, metrics, openapi,
     problem::{self, Problem},
@@ -64,11 +64,13 @@ pub struct Route {
     pub path: &'static str,
     /// What it is for.
     pub summary: &'static str,
+    /// What somebody needs who asks, on the listener of people.
+    pub needs: Needs,
 }
 
 /// Every route of every listener: the rows of the three tables.
 pub const ROUTES: &[Route] = &{
-    let nothing = Route { audience: Audience::Boot, method: "", path: "", summary: "" };
+    let nothing = Route { audience: Audience::Boot, method: "", path: "", summary: "", needs: Needs::Nobody };
     let mut all = [nothing; BOOT.len() + MACHINE.len() + OPERATOR.len()];
     let mut place = 0;
     while place < all.len() {
@@ -96,7 +98,20 @@ pub(super) struct Row<S: 'static> {
     pub(super) makes: Option<Makes>,
     /// The status and body of success.
     pub(super) gives: (u16, Body),
+    /// Who may ask. On the listeners of machines it says nothing: those have their own tokens.
+    pub(super) needs: Needs,
     handler: fn() -> MethodRouter<S>,
+}
+
+/// What somebody needs who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nobody,
+    /// To have been let in.
+    ReadOnly,
+    /// The scope of an operator.
+    Operator,
 }
 
 /// What a request or an answer carries.
@@ -122,6 +137,7 @@ pub(super) enum Body {
 
 impl<S: Clone + Send + Sync + 'static> Row<S> {
     const fn new(method: &'static str, path: &'static str, handler: fn() -> MethodRouter<S>) -> Self {
+        let needs = if matches!(method.as_bytes(), b"GET") { Needs::ReadOnly } else { Needs::Operator };
         Self {
             method,
             path,
@@ -130,6 +146,7 @@ impl<S: Clone + Send + Sync + 'static> Row<S> {
             takes: Body::Nothing,
             makes: None,
             gives: (200, Body::Nothing),
+            needs,
             handler,
         }
     }
@@ -147,7 +164,7 @@ impl<S: Clone + Send + Sync + 'static> Row<S> {
     }
 
     const fn route(&self, audience: Audience) -> Route {
-        Route { audience, method: self.method, path: self.path, summary: self.summary }
+        Route { audience, method: self.method, path: self.path, summary: self.summary, needs: self.needs }
     }
 
     const fn asking(self, query: &'static [&'static str]) -> Self {
@@ -156,6 +173,11 @@ impl<S: Clone + Send + Sync + 'static> Row<S> {
 
     const fn once(self, makes: Makes) -> Self {
         Self { makes: Some(makes), ..self }
+    }
+
+    /// A route for people who have not been let in yet.
+    const fn open(self) -> Self {
+        Self { needs: Needs::Nobody, ..self }
     }
 
     const fn says(self, summary: &'static str) -> Self {
@@ -302,8 +324,14 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/events", Body::Text("text/event-stream"), || get(live_events::events)).asking(&["after"])
         .says("the live feed (server-sent events), resumable by Last-Event-ID"),
     Row::get("/metrics", Body::Text("application/openmetrics-text"), || get(metrics::serve)).says("figures in the OpenMetrics format"),
-    Row::get("/healthz", PLAIN, || get(metrics::health)).says("whether the daemon can read and write its database"),
+    Row::get("/healthz", PLAIN, || get(metrics::health)).open().says("whether the daemon can read and write its database"),
     Row::get("/", HTML, || get(pages::hosts)).says("the hosts as a page"),
+    Row::get("/first-visit", HTML, || get(first_visit_page::show)).open().says("the page on which the first visitor claims this daemon"),
+    Row::form("/first-visit", &["code", "name", "password", "again"], || post(first_visit_page::claim)).open()
+        .says("the form that makes the administrator"),
+    Row::get("/sign-in", HTML, || get(sign_in_page::show)).asking(&["next"]).open().says("the page on which people sign in"),
+    Row::form("/sign-in", &["name", "password", "next"], || post(sign_in_page::sign_in)).open().says("the form that signs in"),
+    Row { needs: Needs::ReadOnly, ..Row::form("/sign-out", &[], || post(sign_in_page::sign_out)) }.says("the form that signs out"),
     Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
     Row::form("/sightings/{mac}/forget", &[], || post(forms::forget_sighting)).says("the form that forgets a machine that was seen"),
     Row::get("/hosts/{id}", HTML, || get(pages::host)).says("one host as a page"),
@@ -341,7 +369,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/batches/{id}/resume", &[], || post(batch_page::resume)).says("the form that resumes a batch"),
     Row::form("/batches/{id}/skip", &["host"], || post(batch_page::skip)).says("the form that leaves a host out of a batch"),
     Row::form("/batches/{id}/cancel", &[], || post(batch_page::cancel)).says("the form that cancels a batch"),
-    Row::get("/assets/{file}", Body::Text("text/css"), || get(assets::serve)).says("style and script of the pages"),
+    Row::get("/assets/{file}", Body::Text("text/css"), || get(assets::serve)).open().says("style and script of the pages"),
 ];
 
 async fn alive() -> &'static str {

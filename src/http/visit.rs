@@ -10,6 +10,7 @@ use super::{OperatorState, problem::Problem};
 use crate::{
     domain::access::Scope,
     ports::{Secrets, SecretsError},
+    provisioning::Pass,
 };
 
 /// The token in every form of our pages, which another site's page cannot read.
@@ -20,6 +21,11 @@ impl FormToken {
     /// Makes a token of 160 random bits.
     pub fn new(secrets: &dyn Secrets) -> Result<Self, SecretsError> {
         Ok(Self(BASE32_NOPAD.encode(&secrets.random_bytes(20)?).into()))
+    }
+
+    /// A token that is made of what only the visitor has.
+    pub(super) fn from(text: String) -> Self {
+        Self(text.into())
     }
 
     /// Its text, for our own pages alone.
@@ -42,6 +48,8 @@ pub(super) struct Visitor {
     pub(super) scope: Scope,
     /// What their forms carry.
     pub(super) form_token: FormToken,
+    /// With what they came in; `None` on the few pages that are open to everybody.
+    pub(super) pass: Option<Pass>,
 }
 
 /// What the listener asks, and for whom.

@@ -1,5 +1,6 @@
 //! One small trait for each outside need; each method is one atomic promise.
 
+mod access_ledger;
 mod appliance;
 mod audit_log;
 mod batch_ledger;
@@ -21,6 +22,7 @@ mod member_certificates;
 mod network;
 mod notifier;
 mod operation_journal;
+mod passwords;
 mod power;
 mod rebuild_ledger;
 mod remote_shell;
@@ -30,6 +32,7 @@ mod served_file;
 mod sighting_ledger;
 mod ssh_keys;
 
+pub use access_ledger::AccessLedger;
 pub use appliance::Appliance;
 pub use audit_log::AuditLog;
 pub use batch_ledger::BatchLedger;
@@ -51,6 +54,7 @@ pub use member_certificates::MemberCertificates;
 pub use network::NetworkView;
 pub use notifier::{NotTaken, NotificationLedger, Notifier, Outbox, TargetView, Targets};
 pub use operation_journal::{OperationJournal, OperationRecord};
+pub use passwords::{Passwords, PasswordsError};
 pub use power::{NetworkBoot, Power, PowerError, PowerSecrets};
 pub use rebuild_ledger::RebuildLedger;
 pub use remote_shell::{Command, Credential, Login, Output, RemoteShell, RemoteShellError};

@@ -4,6 +4,7 @@
 //! every one-time token is believed for its own rebuild and purpose alone; any doubt is the local disk. Called by the listeners
 //! (`dhcp`, `http`); of this room, `operations` uses the host keeper alone.
 
+mod access_desk;
 mod answer_desk;
 mod answer_preview;
 mod boot_desk;
@@ -24,6 +25,7 @@ mod sightings;
 mod tokens;
 mod watchdog;
 
+pub use access_desk::{AccessDesk, AccessRefusal, AccessTools, Doorstep, NewToken, Pass, PassHolder, SignedIn};
 pub use answer_desk::{AnswerDesk, AnswerRequest};
 pub use answer_preview::AnswerDifference;
 pub use boot_desk::{BootDesk, InstallerFile, ScriptRequest};

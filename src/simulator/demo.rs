@@ -188,7 +188,7 @@ impl<D: DemoDaemon> Demo<D> {
         let stage = DemoStage::set(kept_folder, &addresses, now)?;
         let network = SimulatedNetwork::new(stage.path("network"), JOIN_SECONDS)?;
         let daemon = start_daemon(&stage).await.map_err(DemoError::Daemon)?;
-        let operator = Operator::new(daemon.operator_address()).map_err(DemoError::Operator)?;
+        let operator = Operator::new(daemon.operator_address(), &stage.data_folder).map_err(DemoError::Operator)?;
         let (tell_machine, told) = mpsc::channel(WAITING_LINES);
         let (tell_feed, feed) = mpsc::channel(WAITING_LINES);
         let (mut machines, mut rack, mut known_cards) = (JoinSet::new(), Vec::new(), BTreeSet::new());

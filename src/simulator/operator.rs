@@ -1,14 +1,15 @@
 //! The operator of the demo: registers hosts, asks for rebuilds and watches, over the real API.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use reqwest::{Client, Method};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::web;
-use crate::domain::identity::MacAddress;
+use crate::domain::{access::COMMAND_LINE_TOKEN_FILE, identity::MacAddress};
 
 /// How long the API may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -44,13 +45,16 @@ pub(super) struct FeedRow {
 #[derive(Debug, Clone)]
 pub(super) struct Operator {
     base: String,
+    token: SecretString,
     http: Client,
 }
 
 impl Operator {
-    pub(super) fn new(address: SocketAddr) -> Result<Self, String> {
+    /// The operator may read the daemon's data folder, and so the token of its command line.
+    pub(super) fn new(address: SocketAddr, data_folder: &Path) -> Result<Self, String> {
         let http = web::client(None, ANSWER_LIMIT).map_err(|error| error.to_string())?;
-        Ok(Self { base: format!("http://{address}"), http })
+        let token = fs::read_to_string(data_folder.join(COMMAND_LINE_TOKEN_FILE)).map_err(|error| error.to_string())?;
+        Ok(Self { base: format!("http://{address}"), token: token.trim_end().into(), http })
     }
 
     /// Where the dashboard is.
@@ -75,6 +79,7 @@ impl Operator {
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, String> {
         let failed = |error: reqwest::Error| format!("{method} {path}: {error}");
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        request = request.bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -91,7 +96,8 @@ impl Operator {
     /// Reads the live feed from its beginning, until the daemon ends it or nobody listens any more.
     pub(super) async fn watch(self, rows: mpsc::Sender<FeedRow>) {
         let Ok(client) = web::streaming_client() else { return };
-        let Ok(mut response) = client.get(format!("{}/events?after=0", self.base)).send().await else { return };
+        let request = client.get(format!("{}/events?after=0", self.base)).bearer_auth(self.token.expose_secret());
+        let Ok(mut response) = request.send().await else { return };
         let mut waiting = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             waiting.extend_from_slice(&chunk);

@@ -46,7 +46,8 @@ impl Store {
                 erase_secrets(write, &id, now)?;
             }
             pause_all(write, &reason, now)?;
-            for table in ["tokens", "turns", "sealed_secrets"] {
+            // Who was signed in then may have been sent away since.
+            for table in ["tokens", "turns", "sealed_secrets", "sessions"] {
                 execute(write, &format!("DELETE FROM {table}"), [])?;
             }
             // What people were to be told then is no news now.

@@ -9,6 +9,7 @@
 //!   cut to nothing. What the file system itself keeps of a cut file is beyond us; it is sealed with the key file.
 //! - WAL needs a local disk: the data folder may not lie on NFS or CIFS.
 
+mod access;
 mod answers;
 mod audit;
 mod backup;
@@ -30,6 +31,7 @@ mod member_certificates;
 mod migrations;
 mod notifications;
 mod operations;
+mod passwords;
 mod past_operations;
 mod power_secrets;
 mod readers;
@@ -38,6 +40,7 @@ mod repeats;
 mod sealed;
 mod secrets;
 mod sightings;
+mod token_file;
 mod writer;
 
 #[cfg(test)]
@@ -53,8 +56,10 @@ use tokio::sync::watch;
 pub use backup::{CopyFacts, check_copy, copy_database, has_database, newest_schema};
 pub use error::StoreError;
 pub use folder::FolderLock;
+pub use passwords::Argon2Passwords;
 pub use sealed::sealed_in;
 pub use secrets::KeyFile;
+pub use token_file::command_line_token;
 
 use crate::ports::LedgerError;
 use connection::{is_current, migrate, open_for_writing};

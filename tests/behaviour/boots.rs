@@ -52,8 +52,8 @@ async fn until(house: &House, path: &str, is_wanted: impl Fn(&Value) -> bool) ->
 }
 
 fn command(house: &House, arguments: &[&str]) -> (String, bool) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rackseed"));
-    let output = command.args(arguments).env("RACKSEED_URL", house.operator("")).output().unwrap();
+    let mut command = house.program();
+    let output = command.args(arguments).output().unwrap();
     (String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(), output.status.success())
 }
 
@@ -273,6 +273,7 @@ async fn a_seen_machine_is_registered_with_one_click_and_its_page_follows_its_bo
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1200, 900).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/")).await;
     browser.see("main", "From bare metal to a node").await;
     let asks =

@@ -108,6 +108,7 @@ async fn a_person_registers_a_host_and_presses_rebuild_and_the_page_follows_the_
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1200, 900).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/")).await;
     browser.see("main", "From bare metal to a node").await;
     browser.picture("1-empty").await;

@@ -216,9 +216,10 @@ async fn a_removed_gate_lets_nobody_in_and_one_that_is_out_of_reach_is_only_forg
 
 /// Runs the command line beside the daemon, with text on its standard input.
 fn rackseed(place: &Place, words: &[&str], input: &str) -> (bool, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rackseed"))
+    let mut child = place
+        .house
+        .program()
         .args(words)
-        .env("RACKSEED_URL", place.house.operator(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

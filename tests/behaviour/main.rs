@@ -6,6 +6,7 @@
 mod support;
 
 mod about;
+mod access;
 mod answers;
 mod api;
 mod audit;

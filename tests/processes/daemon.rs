@@ -59,13 +59,15 @@ pub(crate) fn serve(settings: &Path) -> Command {
 pub(crate) struct Operator {
     base: String,
     http: Client,
+    token: PathBuf,
     log: PathBuf,
 }
 
 impl Operator {
-    pub(crate) fn new(address: SocketAddr, log: &Path) -> Self {
+    pub(crate) fn new(address: SocketAddr, data_folder: &Path, log: &Path) -> Self {
         let http = rackseed::daemon::http_client(ANSWER_LIMIT).unwrap();
-        Self { base: format!("http://{address}"), http, log: log.to_owned() }
+        let token = data_folder.join("command-line-token");
+        Self { base: format!("http://{address}"), http, token, log: log.to_owned() }
     }
 
     /// Waits until the daemon serves.
@@ -85,6 +87,10 @@ impl Operator {
         body: Option<&Value>,
     ) -> Result<(u16, Value), reqwest::Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
+        // The daemon makes it before it serves for the first time.
+        if let Ok(token) = std::fs::read_to_string(&self.token) {
+            request = request.bearer_auth(token.trim_end());
+        }
         if let Some(body) = body {
             request = request.json(body);
         }

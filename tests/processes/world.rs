@@ -101,7 +101,7 @@ impl World {
         let store = Store::open(&stage.data_folder).unwrap();
         store.insert(&stage.image).await.unwrap();
         drop(store);
-        let operator = Operator::new(operator_address(&slot), &stage.path("daemon.log"));
+        let operator = Operator::new(operator_address(&slot), &stage.data_folder, &stage.path("daemon.log"));
         let (machines, story) = (JoinSet::new(), Arc::default());
         let (daemon, host) = (None, String::new());
         let from = SocketAddr::from((slot.address(1), slot.port(6)));

@@ -94,6 +94,10 @@ impl<'a> Rackseed<'a> {
     fn curl(&self, arguments: &[&str]) -> Command {
         let mut curl = self.lab.in_server("curl");
         curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "20", "--output", "-"]);
+        // The daemon makes it before it serves for the first time.
+        if let Ok(token) = fs::read_to_string(self.lab.folder.join("data/command-line-token")) {
+            curl.arg("--header").arg(format!("Authorization: Bearer {}", token.trim_end()));
+        }
         curl.args(&arguments[1..]).arg(format!("{OPERATOR}{}", arguments[0]));
         curl.stdout(std::process::Stdio::piped());
         curl

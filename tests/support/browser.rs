@@ -11,8 +11,12 @@ use std::{
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
+use super::house::House;
+
 /// Under this key an element is told (the W3C protocol §12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// Who comes in: name and password.
+pub(crate) const ADMINISTRATOR: (&str, &str) = ("admin", "correct horse battery");
 /// How often is looked for what should appear, every 50 ms.
 const LOOKS: u32 = 200;
 
@@ -143,6 +147,19 @@ impl Browser {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("`{text}` is not in {selector}, which shows: {seen}");
+    }
+
+    /// Comes in as the administrator: by the first visit where nobody has made it, else by signing in.
+    pub(crate) async fn sign_in(&self, house: &House) {
+        self.open(&house.operator("/sign-in")).await;
+        if self.place().await.ends_with("/first-visit") {
+            self.fill("#code", &house.daemon.first_visit.as_ref().unwrap().code).await;
+            self.fill("#again", ADMINISTRATOR.1).await;
+        }
+        self.fill("#name", ADMINISTRATOR.0).await;
+        self.fill("#password", ADMINISTRATOR.1).await;
+        self.click("button[type=submit]").await;
+        self.see("form.visitor", ADMINISTRATOR.0).await;
     }
 
     /// The address of the page.

@@ -25,6 +25,7 @@ pub(crate) const KERNEL: &[u8] = b"the kernel of a small installer, long enough 
 pub(crate) struct House {
     pub(crate) daemon: RunningDaemon,
     pub(crate) folder: TempDir,
+    /// Sends the token of the command line, unless a request brings its own.
     pub(crate) client: reqwest::Client,
     settings: Settings,
 }
@@ -89,7 +90,7 @@ impl House {
         settings.credentials.root_password_hash = "$6$salt$hash".into();
         change(&mut settings);
         let daemon = Daemon::start(settings.clone()).await.unwrap();
-        let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+        let client = client_with_token(&command_line_token(&settings.data_folder));
         Self { daemon, folder, client, settings }
     }
 
@@ -101,7 +102,7 @@ impl House {
         fs::write(&file, format!("data_folder: data\n{server}\npxe: {{enabled: false}}\n{more}")).unwrap();
         let (settings, file) = SettingsFile::load(&file).unwrap();
         let daemon = Daemon::start_from(settings.clone(), Some(file)).await.unwrap();
-        let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+        let client = client_with_token(&command_line_token(&settings.data_folder));
         Self { daemon, folder, client, settings }
     }
 
@@ -115,6 +116,23 @@ impl House {
     /// The database, for what no route shows.
     pub(crate) fn database(&self) -> std::path::PathBuf {
         self.settings.data_folder.join("rackseed.db")
+    }
+
+    /// The token of the command line.
+    pub(crate) fn command_line_token(&self) -> String {
+        command_line_token(&self.settings.data_folder)
+    }
+
+    /// A client that sends nothing by itself to be let in.
+    pub(crate) fn stranger(&self) -> reqwest::Client {
+        rackseed::daemon::http_client(Duration::from_secs(20)).unwrap()
+    }
+
+    /// The program, set up to ask this daemon.
+    pub(crate) fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rackseed"));
+        command.env("RACKSEED_URL", self.operator("")).env("RACKSEED_TOKEN", self.command_line_token());
+        command
     }
 
     /// A daemon with one image of release 9.2.
@@ -225,6 +243,26 @@ impl House {
             .build()
             .unwrap()
     }
+}
+
+/// The token that a daemon's data folder has for the command line.
+pub(crate) fn command_line_token(data_folder: &Path) -> String {
+    fs::read_to_string(data_folder.join("command-line-token")).unwrap().trim_end().to_owned()
+}
+
+/// A client that sends this token with every request that has none of its own.
+pub(crate) fn client_with_token(token: &str) -> reqwest::Client {
+    // Makes sure that the process has its provider of cryptography.
+    drop(rackseed::daemon::http_client(Duration::from_secs(1)).unwrap());
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert(reqwest::header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+    reqwest::Client::builder()
+        .default_headers(headers)
+        .timeout(Duration::from_secs(20))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 /// Writes an ISO that is laid out like Proxmox's.

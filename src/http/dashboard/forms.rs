@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The name of the hidden field that holds the token.
-const FORM_TOKEN: &str = "form_token";
+pub(super) const FORM_TOKEN: &str = "form_token";
 
 /// Takes a form only from a page of ours.
 pub(super) fn ours(state: &Visit, fields: Result<FormFields, Problem>) -> Result<FormFields, PageProblem> {

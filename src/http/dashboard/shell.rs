@@ -1,5 +1,4 @@
-//! What every page has around it: the warning that there is no login, and what is wrong with the catalog and the
-//! networks.
+//! What every page has around it: who looks at it, and what is wrong with the catalog and the networks.
 
 use askama::Template;
 use axum::{
@@ -16,10 +15,8 @@ use crate::{
 
 /// The frame of a page.
 pub(super) struct Shell {
-    /// What is said about the missing login.
-    pub(super) login: String,
-    /// Whether that is dangerous: people beyond this machine can reach the page.
-    pub(super) exposed: bool,
+    /// What is dangerous about the address of the page, if anything.
+    pub(super) exposed: Option<String>,
     /// What is wrong with the catalog.
     pub(super) problems: Vec<CatalogProblem>,
     /// The interfaces on which some or all machines get no answer, each with the reason.
@@ -67,16 +64,8 @@ impl Navigation {
 impl Shell {
     /// Looks round. Called before anything of the page is read, so that a change in between is told by the live feed.
     pub(super) async fn new(state: &Visit) -> Result<Self, LedgerError> {
-        let listen = state.listen;
-        let exposed = !listen.ip().to_canonical().is_loopback();
-        let login = if exposed {
-            format!("No login yet, and this page listens on {listen}: whoever reaches that address can wipe machines.")
-        } else {
-            format!("No login yet: this page listens on loopback only ({listen}).")
-        };
         Ok(Self {
-            login,
-            exposed,
+            exposed: exposure(state),
             problems: state.catalog.status().problems,
             networks: troubled_interfaces(state),
             newest: state.feed.newest_event().await?,
@@ -111,6 +100,17 @@ fn section(path: &str) -> &'static str {
         "account" => "account",
         _ => "",
     }
+}
+
+/// What is dangerous about the listener of people: it is plain HTTP.
+pub(super) fn exposure(state: &Visit) -> Option<String> {
+    let listen = state.listen;
+    (!listen.ip().to_canonical().is_loopback()).then(|| {
+        format!(
+            "This page listens on {listen} without encryption: passwords can be read on their way. Let it listen on loopback, and reach it \
+             through an SSH tunnel or a proxy with TLS."
+        )
+    })
 }
 
 fn troubled_interfaces(state: &Visit) -> Vec<(String, String)> {

@@ -24,6 +24,7 @@ async fn raw(house: &House, text: &str) -> String {
 async fn only_names_of_this_listener_are_answered() {
     let house = House::empty().await;
     let port = house.daemon.operator_address.port();
+    let token = format!("Authorization: bearer {}", house.command_line_token());
     for (host, status) in [
         (format!("localhost:{port}"), "200"),
         ("LOCALHOST".to_owned(), "200"),
@@ -37,7 +38,8 @@ async fn only_names_of_this_listener_are_answered() {
         ("user@localhost".to_owned(), "403"),
         (String::new(), "403"),
     ] {
-        let answer = raw(&house, &format!("GET /api/hosts HTTP/1.1\nHost: {host}\nConnection: close\n\n")).await;
+        let answer =
+            raw(&house, &format!("GET /api/hosts HTTP/1.1\nHost: {host}\n{token}\nConnection: close\n\n")).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{host}: {answer}");
     }
     let absolute =

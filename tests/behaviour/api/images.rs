@@ -88,6 +88,7 @@ async fn a_person_uploads_an_image_in_the_browser_and_makes_it_the_default() {
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1200, 900).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/images")).await;
     browser.see("main", "There is no image yet").await;
     browser.picture("images-1-empty").await;

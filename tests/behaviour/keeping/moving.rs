@@ -21,6 +21,8 @@ use rackseed::{
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::support::house::{client_with_token, command_line_token};
+
 /// How long a daemon may take to answer, and a host to become ready, on a machine on which everything else is being tested as well.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -72,24 +74,24 @@ fn run(settings: &Path, words: &[&str], input: &str) -> String {
 async fn serve(settings: &Path, address: SocketAddr) -> Child {
     let child = rackseed(settings, &["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + LIMIT;
-    while ask(address, "/healthz").await.is_none() {
+    while ask(address, "none", "/healthz").await.is_none() {
         assert!(Instant::now() < until, "the daemon does not answer");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     child
 }
 
-async fn ask(address: SocketAddr, path: &str) -> Option<Value> {
-    let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+async fn ask(address: SocketAddr, token: &str, path: &str) -> Option<Value> {
+    let client = client_with_token(token);
     let text = client.get(format!("http://{address}{path}")).send().await.ok()?.text().await.ok()?;
     Some(serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
 /// Every host as the interface shows it, with its history.
-async fn hosts(address: SocketAddr) -> Vec<Value> {
+async fn hosts(address: SocketAddr, token: &str) -> Vec<Value> {
     let mut all = Vec::new();
-    for host in ask(address, "/api/hosts").await.unwrap().as_array().unwrap() {
-        let host = ask(address, &format!("/api/hosts/{}", host["id"].as_str().unwrap())).await.unwrap();
+    for host in ask(address, token, "/api/hosts").await.unwrap().as_array().unwrap() {
+        let host = ask(address, token, &format!("/api/hosts/{}", host["id"].as_str().unwrap())).await.unwrap();
         all.push(json!([
             host["hostname"],
             host["state"],
@@ -125,7 +127,8 @@ async fn an_appliance_that_is_moved_knows_its_hosts_opens_its_secrets_and_rebuil
         "",
     );
     run(&settings, &["host", "power-secret", "pve-01"], "the token of a webhook\n");
-    let before = hosts(address).await;
+    let token = command_line_token(&old.join("data"));
+    let before = hosts(address, &token).await;
     assert_eq!(before.iter().map(|host| &host[1]).collect::<Vec<_>>(), ["ready"; 3], "{before:#?}");
 
     fs::create_dir(&new).unwrap();
@@ -143,9 +146,12 @@ async fn an_appliance_that_is_moved_knows_its_hosts_opens_its_secrets_and_rebuil
     let data = new.join("data");
     let told = run(&settings, &["restore", backup.to_str().unwrap(), "--data", data.to_str().unwrap()], "");
     assert!(told.contains("restored 3 hosts"), "{told}");
+    // A backup does not have it. The demo's operator knows no other one.
+    assert!(!data.join("command-line-token").exists());
+    fs::copy(place.path().join("burnt-data/command-line-token"), data.join("command-line-token")).unwrap();
     *demo.daemon().child.lock().unwrap() = serve(&settings, address).await;
 
-    assert_eq!(hosts(address).await, before);
+    assert_eq!(hosts(address, &token).await, before);
     let store = Store::open_shared(&data).unwrap();
     let host = store.hosts().await.unwrap().into_iter().find(|host| host.hostname.as_str() == "pve-01").unwrap();
     let sealed = store.power_secret(&host.id).await.unwrap().unwrap();
@@ -157,7 +163,7 @@ async fn an_appliance_that_is_moved_knows_its_hosts_opens_its_secrets_and_rebuil
     run(&settings, &["host", "rebuild", "pve-04", "--confirm", "pve-04"], "");
     let until_ready = async {
         loop {
-            let all = hosts(address).await;
+            let all = hosts(address, &token).await;
             let fourth = all.iter().find(|host| host[0] == "pve-04").unwrap();
             assert!(fourth[1] != "failed" && fourth[4] != "needs_attention", "{fourth:#}");
             if fourth[1] == "ready" {

@@ -32,10 +32,14 @@ fn container_capabilities() -> String {
 }
 
 /// Asks the daemon as a person's program.
-fn get(namespace: &Namespace, path: &str) -> Option<String> {
+fn get(namespace: &Namespace, data_folder: &Path, path: &str) -> Option<String> {
+    let token = fs::read_to_string(data_folder.join("command-line-token")).ok()?;
     let answer = namespace.enter(|| {
         let mut stream = TcpStream::connect("127.0.0.1:8080").ok()?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {}\r\n\r\n",
+            token.trim_end()
+        );
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok().map(|_| answer)
@@ -78,19 +82,20 @@ fn the_daemon_waits_for_a_missing_interface_and_tells_each_change_once() {
     server.ip("address add 10.91.1.1/24 dev eth0");
     let folder = tempfile::tempdir().unwrap();
     let (settings, log) = (folder.path().join("rackseed.yaml"), folder.path().join("log"));
+    let data = folder.path().join("data");
     let text = "data_folder: data\npxe: {interface: eth0, interfaces: [{name: vmbr9}], dhcp_port_is_shared: true}\n";
     fs::write(&settings, text).unwrap();
     let _daemon = serve(&server, &container_capabilities(), &settings, &log);
     let state = |name: &str, wanted: &str| {
         wait_for(&format!("{name} to be {wanted}"), || {
-            let network: Value = serde_json::from_str(&get(&server, "/api/network")?).ok()?;
+            let network: Value = serde_json::from_str(&get(&server, &data, "/api/network")?).ok()?;
             let interface = network["interfaces"].as_array()?.iter().find(|it| it["name"] == name)?.clone();
             (interface["state"] == wanted).then_some(interface)
         })
     };
     let missing = state("vmbr9", "waiting");
     assert_eq!(missing["detail"], "there is no network interface `vmbr9`; there are: eth0, lo");
-    let page = get(&server, "/").unwrap();
+    let page = get(&server, &data, "/").unwrap();
     assert!(page.contains("<code>vmbr9</code> can boot:</strong> there is no network interface"), "{page}");
     assert!(!page.contains("<code>eth0</code> can boot"), "{page}");
     let served = state("eth0", "answering");
@@ -100,7 +105,7 @@ fn the_daemon_waits_for_a_missing_interface_and_tells_each_change_once() {
     server.cable("vmbr9", &lan, "eth9");
     server.ip("address add 10.91.9.1/24 dev vmbr9");
     state("vmbr9", "answering");
-    assert!(!get(&server, "/").unwrap().contains("vmbr9"));
+    assert!(!get(&server, &data, "/").unwrap().contains("vmbr9"));
     server.ip("link delete vmbr9");
     state("vmbr9", "waiting");
     // Two more looks, which find nothing new.

@@ -32,6 +32,7 @@ async fn a_person_sees_whether_the_machine_is_on_and_switches_it() {
     assert_eq!(house.patch(&format!("/api/hosts/{id}"), &options).await.status, 200);
     let browser = Browser::start(&house.folder.path().join("browser")).await;
     browser.resize(1000, 1100).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator(&format!("/hosts/{id}"))).await;
     browser.see("[data-power]", "off").await;
     browser.click("#power button[value=on]").await;
@@ -57,6 +58,7 @@ async fn a_page_says_why_the_machine_cannot_be_seen_and_a_host_without_driver_ha
     let options = json!({ "options": { "power": { "driver": "redfish", "redfish": redfish } } });
     assert_eq!(house.patch(&format!("/api/hosts/{id}"), &options).await.status, 200);
     let browser = Browser::start(&house.folder.path().join("browser")).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator(&format!("/hosts/{id}"))).await;
     browser.see("[data-power]", "not seen").await;
     browser.see("[data-power-problem]", "no password is stored for the BMC at https://127.0.0.1:1").await;

@@ -23,8 +23,8 @@ async fn small_host() -> (House, String) {
 }
 
 async fn rackseed(house: &House, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rackseed"));
-    command.args(words).env("RACKSEED_URL", house.operator("")).stdin(Stdio::null());
+    let mut command = house.program();
+    command.args(words).stdin(Stdio::null());
     command.output().await.unwrap()
 }
 
@@ -134,6 +134,7 @@ async fn a_person_sees_what_is_on_a_member_before_it_is_wiped() {
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1200, 1400).await;
+    browser.sign_in(&lab.house).await;
     browser.open(&lab.house.operator(&format!("/hosts/{host}/rebuild"))).await;
     browser.see("#findings", "state it: --member-address 127.0.0.3").await;
     browser.fill("#member-address", MEMBER_ADDRESS).await;

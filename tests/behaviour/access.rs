@@ -1,0 +1,4 @@
+//! Who comes in, and how: the first visit, signing in, sessions, tokens, and what everybody else is told.
+
+mod doors;
+mod first_visit;
