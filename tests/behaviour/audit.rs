@@ -35,7 +35,8 @@ async fn every_change_that_is_asked_for_has_a_row_and_looking_has_none() {
     assert_eq!((&register["host"], &register["status"]), (&json!(id), &json!(201)));
     assert_eq!(register["hostname"], "pve-01", "looked up: the request itself only said it in its body");
     for row in &rows {
-        assert_eq!((&row["via"], &row["peer"], &row["actor"]), (&json!("api"), &json!("127.0.0.1"), &Value::Null));
+        assert_eq!((&row["via"], &row["peer"]), (&json!("api"), &json!("127.0.0.1")));
+        assert_eq!(row["actor"], "command line", "whose token it was that was sent");
     }
 }
 

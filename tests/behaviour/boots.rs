@@ -1,6 +1,6 @@
 //! What is seen of machines: who asks and is not registered, what a boot passes, and what is said when it stands still.
 
-use std::{net::UdpSocket, process::Command, sync::Arc, time::Duration};
+use std::{net::UdpSocket, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use rackseed::{

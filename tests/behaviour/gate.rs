@@ -3,15 +3,7 @@
 mod openssh;
 mod script;
 
-use std::{
-    fs,
-    io::Write,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio, sync::Arc};
 
 use rackseed::{
     ports::GateLedger,

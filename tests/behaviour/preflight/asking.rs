@@ -4,7 +4,6 @@ use std::process::{Output, Stdio};
 
 use rackseed::domain::hardware::Hardware;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::lab::{Lab, MEMBER_ADDRESS, set_hardware};
 use crate::support::{
@@ -23,7 +22,7 @@ async fn small_host() -> (House, String) {
 }
 
 async fn rackseed(house: &House, words: &[&str]) -> Output {
-    let mut command = house.program();
+    let mut command = tokio::process::Command::from(house.program());
     command.args(words).stdin(Stdio::null());
     command.output().await.unwrap()
 }
