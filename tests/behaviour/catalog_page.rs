@@ -130,6 +130,7 @@ async fn a_person_sees_an_edit_break_and_mend_without_touching_the_page() {
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1280, 900).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/catalog")).await;
     browser.see("#type-generic-sata", "/dev/sda").await;
     edit(&house, |text| text.replace("boot_disk: /dev/sda", "boot_disk: sda")).await;

@@ -8,8 +8,8 @@ use tokio::process::Command;
 use crate::support::house::House;
 
 async fn rackseed(house: &House, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rackseed"));
-    command.args(words).env("RACKSEED_URL", house.operator("")).stdin(Stdio::null());
+    let mut command = Command::from(house.program());
+    command.args(words).stdin(Stdio::null());
     command.output().await.unwrap()
 }
 

@@ -82,6 +82,7 @@ async fn the_page_is_readable_on_a_phone_and_in_the_dark() {
     let house = House::with_file(&more()).await;
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     for (width, scheme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
         browser.resize(width, 900).await;
         browser.scheme(scheme).await;

@@ -78,6 +78,7 @@ async fn a_person_opens_a_running_operation_and_cancels_it_after_reading_what_th
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1280, 900).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator(&format!("/operations/{operation}"))).await;
     browser.see("#step-await_network_boot", "it waits until").await;
     browser.picture("operation-waiting").await;
