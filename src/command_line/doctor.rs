@@ -1,53 +1,53 @@
 //! `rackseed doctor`: looks for what would keep machines from booting, and says what to do.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
 
 use serde_json::json;
 
-use super::{output::Printer, probes};
-use crate::{domain::identity::MacAddress, settings::Settings};
+use super::output::Printer;
+use crate::{
+    daemon::{DoctorNotes, examine},
+    domain::{
+        checkup::{Finding, Verdict},
+        identity::MacAddress,
+    },
+    settings::Settings,
+};
 
-/// How a check went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Good.
-    Good,
-    /// It works, but a person should know.
-    Warning,
-    /// It will not work.
-    Bad,
-}
+/// Everything that was found, in its order.
+#[derive(Default)]
+struct Found(Mutex<Vec<Finding>>);
 
-impl Verdict {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Warning => "warning",
-            Self::Bad => "problem",
-        }
+impl DoctorNotes for Found {
+    fn looking_at(&self, _: &str) {}
+
+    fn found(&self, finding: Finding) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(finding);
     }
-}
-
-/// What a check found.
-pub(super) struct Finding {
-    /// What was looked at.
-    pub(super) what: &'static str,
-    /// How it went.
-    pub(super) verdict: Verdict,
-    /// The sentence: what was seen, and what to do.
-    pub(super) detail: String,
 }
 
 /// Makes every check; the exit code is a failure when one of them found a problem.
 pub(super) async fn run(config: &Path, imitated: Option<MacAddress>, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let settings = Settings::load(config)?;
-    let findings = probes::all(&settings, imitated).await;
-    let list: Vec<_> = findings
-        .iter()
-        .map(|it| json!({ "check": it.what, "verdict": it.verdict.word(), "detail": it.detail }))
-        .collect();
+    let (settings, found) = (Settings::load(config)?, Found::default());
+    examine(&settings, imitated, &found).await;
+    let findings = found.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let row = |it: &Finding| {
+        json!({ "check": it.check, "verdict": it.verdict.word(), "detail": it.sentence(), "sign": it.sign,
+            "confirm": it.confirm, "fix": it.fix })
+    };
+    let list: Vec<_> = findings.iter().map(row).collect();
     printer.print(&list.into(), || {
-        let lines = findings.iter().map(|it| format!("{:<8} {:<20} {}", it.verdict.word(), it.what, it.detail));
+        let lines = findings.iter().map(|it| {
+            let line = format!("{:<8} {:<20} {}", it.verdict.word(), it.check, it.sentence());
+            match it.confirm.as_ref().filter(|_| it.verdict != Verdict::Good) {
+                Some(command) => format!("{line}\n{:<30}make sure: {command}", ""),
+                None => line,
+            }
+        });
         lines.collect::<Vec<_>>().join("\n")
     });
     let is_bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);

@@ -15,13 +15,11 @@ mod first_visit;
 mod gate;
 mod host;
 mod image;
-mod lan;
 mod look;
 mod notify;
 mod operation;
 mod output;
 mod power;
-mod probes;
 mod rebuild;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::validity::expires_at;
+use super::{doctor::Doctor, validity::expires_at};
 use crate::{
     domain::{
         about::{About, BootFileFacts, Build, CertificateFacts, DatabaseFacts, DiskSpace, ListenerFacts},
+        checkup::Checkup,
         settings_report::SettingsReport,
     },
     ports::Appliance,
@@ -46,6 +47,7 @@ pub(super) struct RunningAppliance {
     pub(super) certificate: OwnCertificate,
     pub(super) addresses: Addresses,
     pub(super) boot_files: Arc<BootFiles>,
+    pub(super) doctor: Doctor,
 }
 
 #[async_trait]
@@ -77,6 +79,26 @@ impl Appliance for RunningAppliance {
     async fn settings(&self) -> SettingsReport {
         let (settings, file) = (self.settings.clone(), self.file.clone());
         tokio::task::spawn_blocking(move || report(&settings, file.as_ref())).await.unwrap_or_default()
+    }
+
+    fn checkup(&self) -> Option<Checkup> {
+        self.doctor.last()
+    }
+
+    fn begin_checkup(&self) {
+        if !self.doctor.begin() {
+            tracing::debug!("a round of checks is under way already");
+        }
+    }
+}
+
+impl Addresses {
+    /// The settings with the ports that were really taken.
+    pub(super) fn in_settings(self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        let server = &mut settings.server;
+        (server.listen, server.boot_listen, server.machine_listen) = (self.operator, self.boot, self.machine);
+        settings
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     certificate::own_certificate,
     cluster::patience,
     desks::Desks,
+    doctor::Doctor,
     network_boot::NetworkBoard,
     network_start::start_network_boot,
     notifications,
@@ -82,6 +83,7 @@ impl Daemon {
             certificate: certificate.clone(),
             addresses,
             boot_files: Arc::clone(&boot_files),
+            doctor: Doctor::new(addresses.in_settings(&settings), adapters.clock.clone(), stop.clone()),
         });
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, (network, appliance), &stop).await?;
         let access = Arc::clone(&operator.access);

@@ -8,6 +8,7 @@ mod certificate;
 mod clock;
 mod cluster;
 mod desks;
+mod doctor;
 mod logging;
 mod network_boot;
 mod network_start;
@@ -34,6 +35,7 @@ use crate::{catalog::CatalogWatch, settings::SettingsFile};
 
 pub use assemble::Daemon;
 pub use clock::SystemClock;
+pub use doctor::{Notes as DoctorNotes, examine};
 pub use logging::start_logging;
 pub use network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp};
 pub use notifications::notifications;

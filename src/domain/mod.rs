@@ -24,6 +24,7 @@ pub mod catalog;
 pub mod catalog_difference;
 pub mod catalog_view;
 pub mod change;
+pub mod checkup;
 pub mod cluster;
 pub mod cluster_health;
 pub mod cluster_plan;

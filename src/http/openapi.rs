@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, activity, answers, audit, batches, boots, catalog_views, exchanges, gates, hosts, image_views, images,
-        lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
+        about, activity, answers, audit, batches, boots, catalog_views, doctor, exchanges, gates, hosts, image_views,
+        images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
     },
     routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
     schema::{NamedSchema, reference},
@@ -143,6 +143,8 @@ const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
     add::<settings::SettingProblemJson>,
     add::<settings::SettingsSectionJson>,
     add::<settings::SettingJson>,
+    add::<doctor::CheckupJson>,
+    add::<doctor::CheckJson>,
     add::<about::AboutJson>,
     add::<about::ListenerJson>,
     add::<about::BootFileJson>,

@@ -16,8 +16,8 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        about, activity, answers, audit, batches, boots, catalog, exchanges, gates, hosts, images, lifecycle, network,
-        notifications, operations, power, rebuilds, settings, sightings,
+        about, activity, answers, audit, batches, boots, catalog, doctor, exchanges, gates, hosts, images, lifecycle,
+        network, notifications, operations, power, rebuilds, settings, sightings,
     },
     boot,
     dashboard::{
@@ -312,6 +312,9 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/settings", Body::Json("Settings"), || get(settings::show)).says("every setting with its source, without secrets"),
     Row::get("/api/about", Body::Json("About"), || get(about::show))
         .says("the program, its data, its listeners, and whether it is well"),
+    Row::get("/api/doctor", Body::Json("Checkup"), || get(doctor::show)).says("the last round of the doctor's checks"),
+    Row::post("/api/doctor", Body::Nothing, (202, Body::Json("Checkup")), || post(doctor::begin))
+        .says("begin a round of checks: what would keep machines from booting"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
     Row::get("/api/notifications", Body::Json("Notifications"), || get(notifications::show)).says("whom we tell, and what became of it"),
     Row::post("/api/notifications/test", Body::Json("NotificationTest"), (200, Body::Json("NotificationTested")), || post(notifications::test))
@@ -351,6 +354,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/catalog", HTML, || get(catalog_page::catalog)).says("server types, answer templates and scripts as a page"),
     Row::get("/settings", HTML, || get(settings_page::settings)).says("the settings as a page"),
     Row::get("/about", HTML, || get(about_page::about)).says("what the appliance says of itself, as a page"),
+    Row::form("/about/doctor", &[], || post(about_page::begin_checkup)).says("the form that begins a round of checks"),
     Row::get("/notifications", HTML, || get(notifications_page::notifications)).says("whom we tell, as a page"),
     Row { gives: (200, HTML), ..Row::form("/notifications/test", &["target"], || post(notifications_page::test)) }
         .says("the form that sends a test message"),

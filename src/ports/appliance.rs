@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{about::About, settings_report::SettingsReport};
+use crate::domain::{about::About, checkup::Checkup, settings_report::SettingsReport};
 
 /// The running daemon.
 #[async_trait]
@@ -12,4 +12,10 @@ pub trait Appliance: Send + Sync {
 
     /// Its settings, without secrets.
     async fn settings(&self) -> SettingsReport;
+
+    /// The doctor's last round since the start, or the one that is under way.
+    fn checkup(&self) -> Option<Checkup>;
+
+    /// Begins a round, unless one is under way; it is bounded in time and ends by itself.
+    fn begin_checkup(&self);
 }

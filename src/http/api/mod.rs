@@ -9,6 +9,7 @@ pub(super) mod batches;
 pub(super) mod boots;
 pub(super) mod catalog;
 pub(super) mod catalog_views;
+pub(super) mod doctor;
 pub(super) mod exchanges;
 pub(super) mod gates;
 pub(super) mod hosts;

@@ -1,15 +1,24 @@
 //! What the appliance says of itself: program, data, listeners, certificate, network, and whether it is well.
 
 use askama::Template;
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
 
 use super::{
+    forms::ours,
     shell::{PageProblem, Shell, render},
     words::Moment,
 };
 use crate::{
     domain::{about::DiskSpace, network::InterfaceState},
-    http::{Visit, api::about::AboutJson},
+    http::{
+        Visit,
+        api::{about::AboutJson, doctor::CheckupJson},
+        extract::FormFields,
+        problem::Problem,
+    },
 };
 
 #[derive(Template)]
@@ -25,6 +34,9 @@ struct AboutPage {
     /// The SHA-256 in pairs, as other tools show it.
     fingerprint: String,
     interfaces: Vec<InterfaceRow>,
+    checkup: Option<CheckupJson>,
+    /// When its round began.
+    checked: Option<Moment>,
 }
 
 struct DiskRow {
@@ -57,10 +69,22 @@ pub(in crate::http) async fn about(state: Visit) -> Result<Response, PageProblem
         database_size: about.database_bytes.map(size),
         fingerprint: pairs(&about.certificate_sha256),
         interfaces: interfaces(&state),
+        checked: state.appliance.checkup().map(|checkup| Moment::new(checkup.started_at, now)),
+        checkup: state.appliance.checkup().as_ref().map(CheckupJson::new),
         about,
         shell,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// Begins a round of checks.
+pub(in crate::http) async fn begin_checkup(
+    state: Visit,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    ours(&state, fields)?;
+    state.appliance.begin_checkup();
+    Ok(Redirect::to("/about#doctor").into_response())
 }
 
 impl DiskRow {
