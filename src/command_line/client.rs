@@ -15,6 +15,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(90);
 /// What we call ourselves.
 const OURSELVES: &str = concat!("rackseed/", env!("CARGO_PKG_VERSION"));
 
+/// What came of fetching a file.
+pub(super) enum Fetched {
+    /// The file.
+    Bytes(Vec<u8>),
+    /// No daemon runs there.
+    NobodyAnswers,
+}
+
 /// The daemon's operator API.
 pub(super) struct Client {
     base: String,
@@ -88,6 +96,27 @@ impl Client {
              user who may read the data folder on the computer of the daemon",
             self.base
         )
+    }
+
+    /// Fetches a file, unless nobody answers there.
+    pub(super) async fn fetch(&self, path: &str) -> anyhow::Result<Fetched> {
+        let mut request = self.http.get(format!("{}{path}", self.base)).header(USER_AGENT, OURSELVES);
+        if let Token::Known(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Ok(Fetched::NobodyAnswers),
+            Err(error) => return Err(error).with_context(|| format!("the daemon at {} broke off", self.base)),
+        };
+        let status = response.status();
+        let bytes = response.bytes().await.context("the daemon broke off its answer")?;
+        if status.is_success() {
+            return Ok(Fetched::Bytes(bytes.to_vec()));
+        }
+        let answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let detail = answer["detail"].as_str().map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
+        if status == StatusCode::UNAUTHORIZED { bail!("{}", self.not_let_in(&detail)) } else { bail!("{detail}") }
     }
 
     /// Finds a host by its id, name or MAC address.

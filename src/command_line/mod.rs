@@ -21,6 +21,7 @@ mod operation;
 mod output;
 mod power;
 mod rebuild;
+mod support;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -87,6 +88,8 @@ enum Verb {
     Backup(backup::BackupArguments),
     /// Bring a backup back: on this computer, or on another one
     Restore(backup::RestoreArguments),
+    /// Write everything that helps somebody else to see what is wrong into one file, without secrets; while the daemon runs or not
+    SupportBundle(support::SupportArguments),
     /// The key file, with which secrets in the database are sealed
     #[command(subcommand)]
     Key(backup::KeyVerb),
@@ -142,6 +145,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Batch(verb) => batch::run(verb, &arguments.config, printer).await,
         Verb::Backup(options) => backup::run(options, &arguments.config, printer).await,
         Verb::Restore(options) => backup::restore(options, &arguments.config, printer).await,
+        Verb::SupportBundle(options) => support::run(options, &arguments.config, printer).await,
         Verb::Key(verb) => backup::key(verb, &arguments.config, printer).await,
         Verb::Doctor { mac: Some(machine), .. } => boots::diagnose(machine, &arguments.config, printer).await,
         Verb::Doctor { mac: None, imitated } => doctor::run(&arguments.config, *imitated, printer).await,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{doctor::Doctor, validity::expires_at};
+use super::{doctor::Doctor, known_secrets::KnownSecrets, logging::recent_lines, validity::expires_at};
 use crate::{
     domain::{
         about::{About, BootFileFacts, Build, CertificateFacts, DatabaseFacts, DiskSpace, ListenerFacts},
@@ -48,6 +48,7 @@ pub(super) struct RunningAppliance {
     pub(super) addresses: Addresses,
     pub(super) boot_files: Arc<BootFiles>,
     pub(super) doctor: Doctor,
+    pub(super) secrets: KnownSecrets,
 }
 
 #[async_trait]
@@ -89,6 +90,14 @@ impl Appliance for RunningAppliance {
         if !self.doctor.begin() {
             tracing::debug!("a round of checks is under way already");
         }
+    }
+
+    fn recent_lines(&self) -> Vec<String> {
+        recent_lines()
+    }
+
+    async fn secrets(&self) -> Vec<String> {
+        self.secrets.all(&self.settings).await
     }
 }
 

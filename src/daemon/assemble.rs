@@ -16,6 +16,7 @@ use super::{
     cluster::patience,
     desks::Desks,
     doctor::Doctor,
+    known_secrets::KnownSecrets,
     network_boot::NetworkBoard,
     network_start::start_network_boot,
     notifications,
@@ -84,6 +85,7 @@ impl Daemon {
             addresses,
             boot_files: Arc::clone(&boot_files),
             doctor: Doctor::new(addresses.in_settings(&settings), adapters.clock.clone(), stop.clone()),
+            secrets: KnownSecrets::new(&adapters, &desks),
         });
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, (network, appliance), &stop).await?;
         let access = Arc::clone(&operator.access);
@@ -172,7 +174,7 @@ impl Listeners {
     }
 }
 
-async fn operator_state(
+pub(super) async fn operator_state(
     settings: &Settings,
     adapters: &Adapters,
     desks: &Desks,
@@ -236,7 +238,7 @@ async fn operator_state(
     })
 }
 
-fn machine_urls(settings: &Settings, boot: SocketAddr, machine: SocketAddr) -> MachineUrls {
+pub(super) fn machine_urls(settings: &Settings, boot: SocketAddr, machine: SocketAddr) -> MachineUrls {
     let server = &settings.server;
     MachineUrls {
         boot_port: boot.port(),

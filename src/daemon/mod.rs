@@ -9,10 +9,12 @@ mod clock;
 mod cluster;
 mod desks;
 mod doctor;
+mod known_secrets;
 mod logging;
 mod network_boot;
 mod network_start;
 mod notifications;
+mod offline;
 mod settings_words;
 mod tasks;
 mod validity;
@@ -39,6 +41,7 @@ pub use doctor::{Notes as DoctorNotes, examine};
 pub use logging::start_logging;
 pub use network_boot::{Decide, NetworkBoard, NetworkBoot, NetworkBootConfig, OpenTftp};
 pub use notifications::notifications;
+pub use offline::offline_support_bundle;
 
 /// How long the tasks may take to end after the stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

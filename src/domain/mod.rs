@@ -66,6 +66,7 @@ pub mod preflight;
 pub mod questions;
 pub mod rebuild;
 pub mod repeat;
+pub mod scrubbing;
 pub mod server_type;
 pub mod server_type_words;
 pub mod settings_report;

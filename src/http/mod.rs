@@ -53,6 +53,11 @@ pub use routes::{Audience, Needs, ROUTES, Route};
 pub use visit::FormToken;
 use visit::Visit;
 
+/// Makes a support bundle; the error is a sentence.
+pub async fn support_bundle(state: &OperatorState) -> Result<Vec<u8>, String> {
+    api::support_bundle::bundle(state).await.map_err(|problem| problem.detail().to_owned())
+}
+
 /// What the boot listener asks.
 #[derive(Clone)]
 pub struct BootState {

@@ -17,7 +17,7 @@ use super::{
     BootState, MachineState, OperatorState,
     api::{
         about, activity, answers, audit, batches, boots, catalog, doctor, exchanges, gates, hosts, images, lifecycle,
-        network, notifications, operations, power, rebuilds, settings, sightings,
+        network, notifications, operations, power, rebuilds, settings, sightings, support_bundle,
     },
     boot,
     dashboard::{
@@ -315,6 +315,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/doctor", Body::Json("Checkup"), || get(doctor::show)).says("the last round of the doctor's checks"),
     Row::post("/api/doctor", Body::Nothing, (202, Body::Json("Checkup")), || post(doctor::begin))
         .says("begin a round of checks: what would keep machines from booting"),
+    Row { needs: Needs::Operator, ..Row::get("/api/support-bundle", Body::Text("application/x-tar"), || get(support_bundle::serve)) }
+        .says("everything that helps to see what is wrong, without secrets, as a tar archive"),
     Row::get("/api/network", Body::Json("Network"), || get(network::show)).says("the interfaces on which booting machines are answered"),
     Row::get("/api/notifications", Body::Json("Notifications"), || get(notifications::show)).says("whom we tell, and what became of it"),
     Row::post("/api/notifications/test", Body::Json("NotificationTest"), (200, Body::Json("NotificationTested")), || post(notifications::test))

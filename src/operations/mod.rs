@@ -24,7 +24,7 @@ pub use batch_desk::{BatchDesk, BatchRefusal, BatchWish, run_batches};
 pub use cluster_access::{ClusterSettings, MemberCredential};
 pub use cluster_desk::{ClusterAnswer, ClusterDesk, ClusterLook, Join, Joins};
 pub use engine::{Advance, Engine};
-pub use member::{GateDesk, GateRefusal, GateRequest, GateView};
+pub use member::{GATE_KEY_PLACE, GateDesk, GateRefusal, GateRequest, GateView};
 pub use operation_desk::{OperationDesk, OperationRefusal, OperationView};
 pub use pauses::{Pause, Pauses};
 pub use rebuild_desk::{Asked, RebuildDesk, RebuildRefusal, RebuildWish};

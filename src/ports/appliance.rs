@@ -18,4 +18,10 @@ pub trait Appliance: Send + Sync {
 
     /// Begins a round, unless one is under way; it is bounded in time and ends by itself.
     fn begin_checkup(&self);
+
+    /// The newest lines of its log, oldest first; bounded.
+    fn recent_lines(&self) -> Vec<String>;
+
+    /// Every secret that it could say, in every way of writing: to be looked for in what leaves the house, and for nothing else.
+    async fn secrets(&self) -> Vec<String>;
 }

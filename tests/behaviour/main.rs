@@ -42,5 +42,6 @@ mod settings;
 mod settings_page;
 mod simulator;
 mod store;
+mod support_bundle;
 mod sweeps;
 mod tftp;

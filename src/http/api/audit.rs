@@ -129,7 +129,7 @@ described! {
 }
 
 impl AuditEntryJson {
-    fn new(entry: AuditEntry) -> Self {
+    pub(super) fn new(entry: AuditEntry) -> Self {
         Self {
             number: u64::try_from(entry.number).unwrap_or_default(),
             at: entry.at,

@@ -37,7 +37,7 @@ pub(crate) async fn of_machine(
     Ok(Json(boot(&state, mac, host.as_ref())))
 }
 
-fn boot(state: &OperatorState, mac: MacAddress, host: Option<&Host>) -> BootJson {
+pub(super) fn boot(state: &OperatorState, mac: MacAddress, host: Option<&Host>) -> BootJson {
     let record = state.diary.record(mac);
     let diagnosis = diagnosis(state, &record, host);
     BootJson {

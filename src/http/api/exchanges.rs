@@ -70,7 +70,7 @@ pub(crate) async fn list(
 }
 
 impl ExchangeJson {
-    fn new(exchange: Exchange) -> Self {
+    pub(super) fn new(exchange: Exchange) -> Self {
         let Exchange { number, first, times, last_at } = exchange;
         Self {
             number: number.unsigned_abs(),

@@ -81,7 +81,7 @@ described! {
 }
 
 impl SightingJson {
-    fn new(sighting: &Sighting) -> Self {
+    pub(super) fn new(sighting: &Sighting) -> Self {
         Self {
             mac: sighting.mac.to_string(),
             uuid: sighting.uuid.clone(),

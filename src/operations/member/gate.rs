@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where the sealed key is kept.
-const KEY_PLACE: &str = "gate_key/sealed";
+pub const KEY_PLACE: &str = "gate_key/sealed";
 /// What the key is called where it stands.
 pub(super) const KEY_NAME: &str = "rackseed-join-gate";
 

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 
 pub(in crate::operations) use command::GateCommand;
 pub(in crate::operations) use find::{any_member, find_cluster, find_member};
+pub use gate::KEY_PLACE as GATE_KEY_PLACE;
 pub use gate_desk::{GateDesk, GateRefusal, GateRequest, GateView};
 pub(in crate::operations) use gate_install::install_gate;
 
