@@ -21,7 +21,8 @@ use super::{
     extract::header_text,
     guard::SEC_FETCH_SITE,
     repeats::REPLAYED,
-    routes::{Body, OPERATOR, Row},
+    routes::OPERATOR,
+    row::{Body, Row},
 };
 use crate::{
     domain::{

@@ -15,7 +15,8 @@ use super::{
     credential::{Credential, credential, no_cookie, sign_in_path},
     guard::comes_from_our_page,
     problem::Problem,
-    routes::{Body, Needs, OPERATOR, Row},
+    routes::OPERATOR,
+    row::{Body, Needs, Row},
     visit::{FormToken, Visitor},
 };
 use crate::{domain::access::Scope, provisioning::Pass};

@@ -4,6 +4,7 @@
 //! extract, ask a desk, and answer; every error becomes a problem document in `problem`.
 
 mod api;
+mod assembly;
 mod audit;
 mod boot;
 mod boot_connection;
@@ -30,6 +31,7 @@ mod repeats;
 mod request_counts;
 mod request_head;
 mod routes;
+mod row;
 mod schema;
 mod visit;
 
@@ -49,7 +51,8 @@ pub use listener::{HttpListener, Limits};
 pub use operator::OperatorState;
 pub use repeats::Repeats;
 pub use request_counts::RequestCounts;
-pub use routes::{Audience, Needs, ROUTES, Route};
+pub use routes::ROUTES;
+pub use row::{Audience, Needs, Route};
 pub use visit::FormToken;
 use visit::Visit;
 
@@ -85,7 +88,7 @@ pub struct MachineState {
 /// The routes of booting machines, for a listener that [sends files](HttpListener::sending_files).
 pub fn boot_router(state: BootState) -> axum::Router {
     let (requests, clock) = (Arc::clone(&state.requests), Arc::clone(&state.desk.clock));
-    let router = routes::finish(routes::router(routes::BOOT).with_state(state), Audience::Boot, requests);
+    let router = assembly::finish(assembly::router(routes::BOOT).with_state(state), Audience::Boot, requests);
     // On the other listeners, hyper tells the date.
     router.layer(SetResponseHeaderLayer::if_not_present(header::DATE, move |_: &Response| {
         let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now()).ok()?;
@@ -96,7 +99,7 @@ pub fn boot_router(state: BootState) -> axum::Router {
 /// The routes of installers and nodes.
 pub fn machine_router(state: MachineState) -> axum::Router {
     let requests = Arc::clone(&state.requests);
-    routes::finish(routes::router(routes::MACHINE).with_state(state), Audience::Machine, requests)
+    assembly::finish(assembly::router(routes::MACHINE).with_state(state), Audience::Machine, requests)
 }
 
 /// The routes of people.
@@ -107,10 +110,10 @@ pub fn operator_router(state: OperatorState) -> axum::Router {
     let once = axum::middleware::from_fn_with_state(state.clone(), repeats::once);
     // Outside of the guard, so that what it refuses is written down too.
     let audit = axum::middleware::from_fn_with_state(state.clone(), audit::audit);
-    let router = routes::with_fallbacks(routes::router(routes::OPERATOR))
+    let router = assembly::with_fallbacks(assembly::router(routes::OPERATOR))
         .layer(once)
         .layer(guard)
         .layer(audit)
         .with_state(state);
-    routes::finish(router, Audience::Operator, requests)
+    assembly::finish(router, Audience::Operator, requests)
 }

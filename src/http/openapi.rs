@@ -8,7 +8,8 @@ use super::{
         about, activity, answers, audit, batches, boots, catalog_views, doctor, exchanges, gates, hosts, image_views,
         images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
     },
-    routes::{Audience, BOOT, Body, MACHINE, OPERATOR, Row},
+    routes::{BOOT, MACHINE, OPERATOR},
+    row::{Audience, Body, Row},
     schema::{NamedSchema, reference},
 };
 

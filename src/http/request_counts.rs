@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 
-use super::routes::Audience;
+use super::row::Audience;
 
 /// One row: who asked, by which method, for which route, with which status.
 type Row = (Audience, String, String, u16);

@@ -1,17 +1,6 @@
 //! Every route on one page: the routers, the OpenAPI document and the README's list are made of these tables.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
-
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware,
-    response::IntoResponse,
-    routing::{MethodRouter, delete, get, patch, post, put},
-};
-use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use axum::routing::{delete, get, patch, post, put};
 
 use super::{
     BootState, MachineState, OperatorState,
@@ -22,51 +11,12 @@ use super::{
     boot,
     dashboard::{
         about_page, activity_page, assets, audit_page, batch_page, catalog_page, first_visit_page, forms, image_page,
-        notifications_page, operations_page, pages, problem_page, rebuild_page, settings_page, sign_in_page,
+        notifications_page, operations_page, pages, rebuild_page, settings_page, sign_in_page,
     },
     live_events, machine, metrics, openapi,
-    problem::{self, Problem},
-    problem_codes::Code,
     repeats::Makes,
-    request_counts::{RequestCounts, count},
+    row::{Audience, Body, Needs, Route, Row},
 };
-
-/// Who asks; one listener each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Audience {
-    /// Booting machines (HTTP).
-    Boot,
-    /// Installers and nodes (HTTPS).
-    Machine,
-    /// People and their programs (HTTP, loopback).
-    Operator,
-}
-
-impl Audience {
-    /// Its name in metrics and documents.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Boot => "boot",
-            Self::Machine => "machine",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// One route, for whoever lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route {
-    /// Who asks.
-    pub audience: Audience,
-    /// The method.
-    pub method: &'static str,
-    /// The path, with `{parameters}`.
-    pub path: &'static str,
-    /// What it is for.
-    pub summary: &'static str,
-    /// What somebody needs who asks, on the listener of people.
-    pub needs: Needs,
-}
 
 /// Every route of every listener: the rows of the three tables.
 pub const ROUTES: &[Route] = &{
@@ -85,105 +35,6 @@ pub const ROUTES: &[Route] = &{
     }
     all
 };
-
-/// One row of a table.
-pub(super) struct Row<S: 'static> {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) summary: &'static str,
-    /// The names of its query's fields.
-    pub(super) query: &'static [&'static str],
-    pub(super) takes: Body,
-    /// What it makes, where a request that is sent again with the same Idempotency-Key makes it once.
-    pub(super) makes: Option<Makes>,
-    /// The status and body of success.
-    pub(super) gives: (u16, Body),
-    /// Who may ask. On the listeners of machines it says nothing: those have their own tokens.
-    pub(super) needs: Needs,
-    handler: fn() -> MethodRouter<S>,
-}
-
-/// What somebody needs who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing.
-    Nobody,
-    /// To have been let in.
-    ReadOnly,
-    /// The scope of an operator.
-    Operator,
-}
-
-/// What a request or an answer carries.
-#[derive(Clone, Copy)]
-pub(super) enum Body {
-    /// Nothing.
-    Nothing,
-    /// A JSON value of a schema of the document.
-    Json(&'static str),
-    /// A list of such values.
-    List(&'static str),
-    /// JSON of the Proxmox installer; its limit in bytes.
-    Report(usize),
-    /// Lines of a log; its limit in bytes.
-    Log(usize),
-    /// Fields of a form, besides its token.
-    Form(&'static [&'static str]),
-    /// Anything else, by its media type.
-    Text(&'static str),
-    /// A whole file as it arrives: without a limit here, and without one on the time that it takes; who takes it has his own.
-    Stream,
-}
-
-impl<S: Clone + Send + Sync + 'static> Row<S> {
-    const fn new(method: &'static str, path: &'static str, handler: fn() -> MethodRouter<S>) -> Self {
-        let needs = if matches!(method.as_bytes(), b"GET") { Needs::ReadOnly } else { Needs::Operator };
-        Self {
-            method,
-            path,
-            summary: "",
-            query: &[],
-            takes: Body::Nothing,
-            makes: None,
-            gives: (200, Body::Nothing),
-            needs,
-            handler,
-        }
-    }
-
-    const fn get(path: &'static str, gives: Body, handler: fn() -> MethodRouter<S>) -> Self {
-        Self { gives: (200, gives), ..Self::new("GET", path, handler) }
-    }
-
-    const fn post(path: &'static str, takes: Body, gives: (u16, Body), handler: fn() -> MethodRouter<S>) -> Self {
-        Self { takes, gives, ..Self::new("POST", path, handler) }
-    }
-
-    const fn form(path: &'static str, fields: &'static [&'static str], handler: fn() -> MethodRouter<S>) -> Self {
-        Self { takes: Body::Form(fields), gives: (303, Body::Nothing), ..Self::new("POST", path, handler) }
-    }
-
-    const fn route(&self, audience: Audience) -> Route {
-        Route { audience, method: self.method, path: self.path, summary: self.summary, needs: self.needs }
-    }
-
-    const fn asking(self, query: &'static [&'static str]) -> Self {
-        Self { query, ..self }
-    }
-
-    const fn once(self, makes: Makes) -> Self {
-        Self { makes: Some(makes), ..self }
-    }
-
-    /// A route for people who have not been let in yet.
-    const fn open(self) -> Self {
-        Self { needs: Needs::Nobody, ..self }
-    }
-
-    const fn says(self, summary: &'static str) -> Self {
-        Self { summary, ..self }
-    }
-}
 
 const HTML: Body = Body::Text("text/html");
 const PLAIN: Body = Body::Text("text/plain");
@@ -380,56 +231,4 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
 
 async fn alive() -> &'static str {
     "ok\n"
-}
-
-/// Makes the router of a table.
-pub(super) fn router<S: Clone + Send + Sync + 'static>(rows: &[Row<S>]) -> Router<S> {
-    let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT);
-    rows.iter().fold(Router::new(), |router, row| {
-        let limit = match row.takes {
-            Body::Stream => return router.route(row.path, (row.handler)().layer(DefaultBodyLimit::disable())),
-            Body::Report(limit) | Body::Log(limit) => limit,
-            Body::Nothing | Body::Json(_) | Body::List(_) | Body::Form(_) | Body::Text(_) => LARGE_BODY,
-        };
-        router.route(row.path, (row.handler)().layer::<_, Infallible>(DefaultBodyLimit::max(limit)).layer(timeout))
-    })
-}
-
-/// Adds what is said to questions that no row has.
-pub(super) fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router
-        .fallback(|| async { Problem::coded(Code::RouteNotFound, "there is nothing here on this listener") })
-        .method_not_allowed_fallback(async |method: Method| match method {
-            // Which methods there are is in `Allow`, which is put there for both.
-            Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-            _ => Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this path").into_response(),
-        })
-}
-
-/// How long a handler may take to begin its answer; downloads and event streams go on after that. A rebuild asks the cluster first.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// What a page may load: nothing from anywhere else.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-     img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// Adds to a router what all three have.
-pub(super) fn finish(router: Router, audience: Audience, requests: Arc<RequestCounts>) -> Router {
-    let set = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
-    let panicked = |_| Problem::internal("the daemon stumbled over this request; its log says more").into_response();
-    // Who boots sees no document.
-    let complete = (audience != Audience::Boot).then(|| middleware::from_fn(problem::complete));
-    let pages = (audience == Audience::Operator).then(|| middleware::from_fn(problem_page::for_people));
-    let layers = ServiceBuilder::new()
-        .option_layer(complete)
-        .option_layer(pages)
-        .layer(middleware::from_fn_with_state((audience, requests), count))
-        .layer(set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(set(header::REFERRER_POLICY, "same-origin"))
-        .layer(set(header::CACHE_CONTROL, "no-store"))
-        .layer(CatchPanicLayer::custom(panicked));
-    let router = if audience == Audience::Operator { router } else { with_fallbacks(router) };
-    router.layer(layers)
 }
