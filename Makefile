@@ -11,6 +11,7 @@ demo: compiler
 test: compiler
 	.ci/install-packages
 	.ci/install-redfish-emulator "$${CARGO_TARGET_DIR:-target}/redfish-emulator"
+	.ci/install-axe "$${CARGO_TARGET_DIR:-target}/axe"
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	.ci/cargo-test
