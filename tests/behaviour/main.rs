@@ -26,6 +26,7 @@ mod images;
 mod infrastructure;
 mod keeping;
 mod loader;
+mod look;
 mod network_boot;
 mod notifications;
 mod offers;
