@@ -31,6 +31,7 @@ mod network_boot;
 mod notifications;
 mod offers;
 mod operations;
+mod pages;
 mod past;
 mod patience;
 mod power;

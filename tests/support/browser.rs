@@ -59,7 +59,8 @@ impl Browser {
             "--force-device-scale-factor=1",
             format!("--user-data-dir={}", profile.display()),
         ]);
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } } });
+        let options = json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" } });
+        let wanted = json!({ "capabilities": { "alwaysMatch": options } });
         for _ in 0..LOOKS {
             let asked = browser.client.post(&browser.session).json(&wanted).send().await;
             let Ok(answer) = asked else {
@@ -96,8 +97,22 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) {
-        self.command("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await.unwrap();
+    /// Asks the browser itself, over its protocol for developers.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.command("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await.unwrap()
+    }
+
+    /// What pages have complained of since this was asked last: errors of scripts, refused loads, breaches of the content policy.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.command("/se/log", json!({ "type": "browser" })).await.unwrap();
+        log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Presses a key, as the protocol of `WebDriver` names it (§17.4.2).
+    pub(crate) async fn press(&self, key: char) {
+        let actions = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        let keyboard = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] });
+        self.command("/actions", keyboard).await.unwrap();
     }
 
     pub(crate) async fn open(&self, url: &str) {
@@ -135,6 +150,12 @@ impl Browser {
         self.command("/execute/sync", json!({ "script": script, "args": [] })).await.unwrap()
     }
 
+    /// Runs a script that tells its value later: by the function `tell`.
+    pub(crate) async fn run_until_told(&self, script: &str) -> Value {
+        let script = format!("const tell = arguments[arguments.length - 1]; {script}");
+        self.command("/execute/async", json!({ "script": script, "args": [] })).await.unwrap()
+    }
+
     /// Waits until the page shows a text in an element.
     pub(crate) async fn see(&self, selector: &str, text: &str) {
         let mut seen = String::new();
@@ -169,15 +190,23 @@ impl Browser {
 
     /// How far the page reaches beyond its window to the right, in pixels.
     pub(crate) async fn overflow(&self) -> i64 {
-        self.run("return document.documentElement.scrollWidth - innerWidth").await.as_i64().unwrap()
+        self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await.as_i64().unwrap()
     }
 
     /// Keeps a picture of the window, where somebody asked for pictures: `RACKSEED_PICTURES=FOLDER`.
     pub(crate) async fn picture(&self, name: &str) {
+        self.keep_picture(name, json!({ "format": "png" })).await;
+    }
+
+    /// Keeps a picture of the page as far as it reaches down.
+    pub(crate) async fn whole_picture(&self, name: &str) {
+        self.keep_picture(name, json!({ "format": "png", "captureBeyondViewport": true })).await;
+    }
+
+    async fn keep_picture(&self, name: &str, how: Value) {
         let Ok(folder) = std::env::var("RACKSEED_PICTURES") else { return };
-        let answer = self.client.get(format!("{}/screenshot", self.session)).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        let picture = BASE64.decode(answer["value"].as_str().unwrap().as_bytes()).unwrap();
+        let answer = self.devtools("Page.captureScreenshot", how).await;
+        let picture = BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
         fs::create_dir_all(&folder).unwrap();
         fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }

@@ -6,6 +6,7 @@ pub(crate) mod house;
 pub(crate) mod namespaces;
 pub(crate) mod nodes;
 pub(crate) mod parsers;
+pub(crate) mod peopled;
 pub(crate) mod post_office;
 pub(crate) mod power;
 pub(crate) mod rebuild_world;
