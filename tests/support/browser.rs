@@ -190,7 +190,10 @@ impl Browser {
 
     /// How far the page reaches beyond its window to the right, in pixels.
     pub(crate) async fn overflow(&self) -> i64 {
-        self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await.as_i64().unwrap()
+        self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            .await
+            .as_i64()
+            .unwrap()
     }
 
     /// Keeps a picture of the window, where somebody asked for pictures: `RACKSEED_PICTURES=FOLDER`.
