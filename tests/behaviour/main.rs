@@ -21,6 +21,7 @@ mod dhcp;
 mod doctor;
 mod evidence;
 mod exchanges;
+mod frame;
 mod gate;
 mod images;
 mod infrastructure;

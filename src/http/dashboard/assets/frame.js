@@ -58,7 +58,7 @@
 
   function offer() {
     for (const button of document.querySelectorAll("[data-notify]")) {
-      const state = button.parentElement.querySelector("[data-notify-state]");
+      const state = button.closest("section").querySelector("[data-notify-state]");
       const denied = canNotify && Notification.permission === "denied";
       button.hidden = !canNotify || denied;
       button.textContent = wants() ? "Stop notifying me in this browser" : "Notify me in this browser";
@@ -85,7 +85,7 @@
     if (operation.status !== "needs_attention") return;
     const { held } = await navigator.locks.query();
     if (held.some((lock) => lock.name === LOOKED_AT)) return;
-    const host = await fetch(`/api/hosts/${encodeURIComponent(operation.host)}`, { cache: "no-store" });
+    const host = await fetch(`/api/hosts/${encodeURIComponent(operation.host_id)}`, { cache: "no-store" });
     const name = host.ok ? (await host.json()).hostname : "A host";
     // The tag makes it one for each operation, however often it is told.
     const shown = new Notification(`${name} needs attention`, { body: operation.reason ?? "", tag: id, icon: icon.dataset.trouble });
