@@ -53,6 +53,7 @@ async fn an_operation_that_needs_attention_is_seen_in_the_tab_of_every_page_whil
     let (house, _, operation) = armed_house().await;
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/")).await;
     assert_eq!(browser.run("return document.title").await, "Hosts · Rackseed");
     let icon = "return document.getElementById('icon').getAttribute('href').split('?')[0]";
@@ -81,6 +82,7 @@ async fn whoever_wants_it_is_notified_once_of_an_operation_and_only_while_not_lo
     let (house, _, operation) = armed_house().await;
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     // What the system would show is written down instead.
     let stand_in = "window.told = []; window.looking = true; document.hasFocus = () => window.looking;
         window.Notification = class { static permission = 'default';
@@ -146,6 +148,7 @@ async fn colours_are_the_choice_of_the_reader_and_stay_so() {
     let house = House::empty().await;
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     browser.resize(1280, 900).await;
     let ground = "return getComputedStyle(document.body).backgroundColor";
     browser.scheme("light").await;
@@ -188,6 +191,7 @@ async fn a_host_is_rebuilt_with_the_keyboard_alone() {
     let host = house.register("pve-01", MAC).await;
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     browser.resize(1280, 900).await;
     browser.open(&house.operator("/")).await;
     reach(&browser, ".skip").await;
@@ -215,6 +219,7 @@ async fn the_list_of_hosts_stands_still_while_a_host_changes() {
     }
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     for (width, height) in [(1280, 900), (390, 844)] {
         browser.resize(width, height).await;
         browser.open(&house.operator("/")).await;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use data_encoding::BASE64;
+use rackseed::daemon::RunningDaemon;
 use serde_json::{Value, json};
 
 use super::house::House;
@@ -172,15 +173,20 @@ impl Browser {
 
     /// Comes in as the administrator: by the first visit where nobody has made it, else by signing in.
     pub(crate) async fn sign_in(&self, house: &House) {
-        self.open(&house.operator("/sign-in")).await;
+        self.sign_in_at(&house.daemon).await;
+    }
+
+    /// The same, at a daemon.
+    pub(crate) async fn sign_in_at(&self, daemon: &RunningDaemon) {
+        self.open(&format!("http://127.0.0.1:{}/sign-in", daemon.operator_address.port())).await;
         if self.place().await.ends_with("/first-visit") {
-            self.fill("#code", &house.daemon.first_visit.as_ref().unwrap().code).await;
+            self.fill("#code", &daemon.first_visit.as_ref().unwrap().code).await;
             self.fill("#again", ADMINISTRATOR.1).await;
         }
         self.fill("#name", ADMINISTRATOR.0).await;
         self.fill("#password", ADMINISTRATOR.1).await;
         self.click("button[type=submit]").await;
-        self.see("form.visitor", ADMINISTRATOR.0).await;
+        self.see(".visitor", ADMINISTRATOR.0).await;
     }
 
     /// The address of the page.

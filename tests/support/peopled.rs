@@ -22,7 +22,7 @@ use rackseed::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::house::Answer;
+use super::house::{Answer, client_with_token, command_line_token};
 
 /// The longest name that a host may have.
 pub(crate) const LONG_NAME: &str = "a-host-with-the-longest-name-that-a-label-of-the-dns-may-have";
@@ -58,7 +58,7 @@ impl Peopled {
         let now = Timestamp::now();
         let mut demo = Demo::begin(Some(&folder.path().join("house")), now, start).await.unwrap();
         demo.run_until_ready(&|_| ()).await.unwrap();
-        let client = rackseed::daemon::http_client(Duration::from_secs(20)).unwrap();
+        let client = client_with_token(&command_line_token(&demo.folder().join("data")));
         let nobody = String::new;
         let mut house = Self {
             demo,
@@ -80,7 +80,7 @@ impl Peopled {
 
     /// Where a page is.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.demo.daemon().operator_address)
+        format!("http://127.0.0.1:{}{path}", self.demo.daemon().operator_address.port())
     }
 
     /// Where a page of a host is.
