@@ -39,3 +39,18 @@ fn find(table: &DeTable<'_>, name: &str) -> Option<usize> {
 fn is_same(key: &str, name: &str) -> bool {
     key.replace('_', "-") == name.replace('_', "-")
 }
+
+/// Returns the line of the key that a rule about a server type names, among the lines that belong to the entry that begins at a line.
+pub(super) fn line_of_key(text: &str, entry: usize, rule: &str) -> Option<usize> {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let mut lines = text.lines().enumerate().skip(entry.checked_sub(1)?);
+    let outer = indentation(lines.next()?.1);
+    let key = |line: &str| Some(line.trim_start().split_once(':')?.0.trim_matches(['"', '\'']).to_owned());
+    let is_named = |line: &str| {
+        let name = key(line)?;
+        let is_key = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (is_key && (rule.contains(&format!("`{name}")) || rule.starts_with(&name.replace('_', " ")))).then_some(())
+    };
+    let below = lines.take_while(|(_, line)| line.trim().is_empty() || indentation(line) > outer);
+    below.filter(|(_, line)| is_named(line).is_some()).map(|(number, _)| number + 1).next()
+}

@@ -8,7 +8,12 @@ use std::{
 };
 
 use super::{
-    CatalogFolders, answer, answer::Purpose, built_in, places::line_of, redact::redact_line, render, server_types,
+    CatalogFolders, answer,
+    answer::Purpose,
+    built_in,
+    places::{line_of, line_of_key},
+    redact::redact_line,
+    render, server_types,
 };
 use crate::domain::{
     answer::AnswerValues,
@@ -62,8 +67,9 @@ impl Files {
         let mut files = self.server_types.iter().chain(&self.answer_templates).chain(&self.scripts);
         let line = |number: usize| {
             let file = files.find(|file| file.name == problem.file)?;
+            let number = line_of_key(&file.text, number, &problem.rule).unwrap_or(number);
             let line = file.text.lines().nth(number.checked_sub(1)?)?;
-            Some(redact_line(line.trim_end()).chars().take(LONGEST_QUOTE).collect())
+            Some((number, redact_line(line.trim_end()).chars().take(LONGEST_QUOTE).collect()))
         };
         QuotedProblem { quote: problem.line.and_then(line), problem: problem.clone() }
     }

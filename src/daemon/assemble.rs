@@ -229,6 +229,7 @@ pub(super) async fn operator_state(
         appliance,
         form_token: FormToken::new(adapters.key_file.as_ref())?,
         requests: Arc::default(),
+        image_checks: Arc::default(),
         audit: adapters.store.clone(),
         repeats: Arc::new(Repeats::new(adapters.store.clone())),
         refusals: Arc::default(),

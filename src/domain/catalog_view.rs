@@ -65,8 +65,9 @@ pub struct BrokenEdit {
 pub struct QuotedProblem {
     /// The rule and its place.
     pub problem: CatalogProblem,
-    /// The line as it is written, without what may be a secret.
-    pub quote: Option<String>,
+    /// The line that breaks it, and its text without what may be a secret. It may stand below that of the problem, which is where the broken
+    /// thing begins.
+    pub quote: Option<(usize, String)>,
 }
 
 /// The catalog as people look at it.

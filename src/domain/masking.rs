@@ -11,6 +11,9 @@ const HASH_PREFIXES: [&str; 5] = ["$6$", "$5$", "$y$", "$2b$", "$argon2id$"];
 /// Names in queries whose value is a one-time token of ours, of whichever rebuild, and the fewest characters of one.
 const TOKEN_NAMES: [&str; 2] = ["t", "b"];
 const SHORTEST_TOKEN: usize = 20;
+/// How our own tokens for programs begin, and how many characters come at least after that.
+const TOKEN_PREFIX: &str = "rackseed_";
+const TOKEN_LENGTH: usize = 40;
 /// Words before `=` or `:` whose value is a secret.
 const SECRET_NAMES: [&str; 6] = ["password", "passwd", "token", "secret", "ticket", "private_key"];
 
@@ -124,6 +127,11 @@ fn mask_word(word: &str) -> String {
     if let Some(place) = HASH_PREFIXES.iter().filter_map(|prefix| word.find(prefix)).min() {
         return format!("{}{MASK}{separator}", &word[..place]);
     }
+    if let Some(place) = word.find(TOKEN_PREFIX)
+        && word[place..].len() >= TOKEN_PREFIX.len() + TOKEN_LENGTH
+    {
+        return format!("{}{MASK}{separator}", &word[..place]);
+    }
     if let Some((name, value)) = word.split_once('=')
         && !value.is_empty()
         && (SECRET_NAMES.iter().any(|secret| name.to_ascii_lowercase().ends_with(secret)) || is_token(name, value))
@@ -153,6 +161,8 @@ mod tests {
             ("cut off in abcdef0123", "cut off in [secret]"),
             ("root:$6$salt$hash:1:2", "root:[secret]"),
             ("PASSWORD=hunter2 user=root", "PASSWORD=[secret] user=root"),
+            ("Bearer rackseed_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE, ok", "Bearer [secret], ok"),
+            ("rackseed_http_requests_total 5", "rackseed_http_requests_total 5"),
             ("no secret here, no harm done\n", "no secret here, no harm done\n"),
             ("a\n-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\nb", "a\n[secret]\nb"),
             ("-----BEGIN PRIVATE KEY-----\nAAAA and cut", "[secret]"),

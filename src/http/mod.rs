@@ -14,6 +14,7 @@ mod dashboard;
 mod entrance;
 mod extract;
 mod guard;
+mod image_checks;
 mod listener;
 mod live_events;
 mod lossy_wire;
@@ -47,6 +48,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn, ExchangeBook};
 
 pub use audit::RefusalCount;
+pub use image_checks::ImageChecks;
 pub use listener::{HttpListener, Limits};
 pub use operator::OperatorState;
 pub use repeats::Repeats;

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, activity, answers, audit, batches, boots, catalog_views, doctor, exchanges, gates, hosts, image_views,
-        images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings, views,
+        about, activity, answers, audit, batches, boots, catalog_views, doctor, exchanges, gates, hosts, image_checks,
+        image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings,
+        views,
     },
     routes::{BOOT, MACHINE, OPERATOR},
     row::{Audience, Body, Row},
@@ -122,6 +123,7 @@ const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
     add::<image_views::ImagesJson>,
     add::<image_views::ImageJson>,
     add::<image_views::AdditionJson>,
+    add::<image_checks::ImageCheckJson>,
     add::<rebuild_views::RebuildPlanJson>,
     add::<rebuild_views::FindingJson>,
     add::<rebuild_views::WipedDiskJson>,

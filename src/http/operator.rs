@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    audit::RefusalCount, problem::Problem, problem_codes::Code, repeats::Repeats, request_counts::RequestCounts,
-    visit::FormToken,
+    audit::RefusalCount, image_checks::ImageChecks, problem::Problem, problem_codes::Code, repeats::Repeats,
+    request_counts::RequestCounts, visit::FormToken,
 };
 use crate::{
     domain::{
@@ -46,6 +46,8 @@ pub struct OperatorState {
     pub image_keeper: Arc<dyn ImageKeeper>,
     /// Takes images in.
     pub intake: Arc<dyn ImageIntake>,
+    /// Checks of images since the start.
+    pub image_checks: Arc<ImageChecks>,
     /// Spells fingerprints of host keys.
     pub ssh_keys: Arc<dyn SshKeys>,
     /// Time.

@@ -5,8 +5,8 @@ use axum::routing::{delete, get, patch, post, put};
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        about, activity, answers, audit, batches, boots, catalog, doctor, exchanges, gates, hosts, images, lifecycle,
-        network, notifications, operations, power, rebuilds, settings, sightings, support_bundle,
+        about, activity, answers, audit, batches, boots, catalog, doctor, exchanges, gates, hosts, image_checks,
+        images, lifecycle, network, notifications, operations, power, rebuilds, settings, sightings, support_bundle,
     },
     boot,
     dashboard::{
@@ -143,6 +143,9 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("remove an image that nobody uses"),
     Row::post("/api/images/{id}/default", Body::Nothing, (200, Body::Json("Image")), || post(images::make_default))
         .says("install this image where nothing else was chosen"),
+    Row::get("/api/images/{id}/check", Body::Json("ImageCheck"), || get(image_checks::show)).says("the newest check of an image"),
+    Row::post("/api/images/{id}/check", Body::Nothing, (202, Body::Json("ImageCheck")), || post(image_checks::begin))
+        .says("begin to compare every file of an image with its checksum"),
     Row::get("/api/images/additions/{id}", Body::Json("ImageAddition"), || get(images::addition)).says("an image on its way"),
     Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/images/additions/{id}", || delete(images::cancel)) }
         .says("give an addition up, or forget one that has ended"),
@@ -202,6 +205,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/images", HTML, || get(image_page::images)).says("the images as a page"),
     Row::form("/images", &["url", "sha256"], || post(image_page::add)).says("the form that fetches an image"),
     Row::form("/images/{id}/default", &[], || post(image_page::make_default)).says("the form that makes an image the default"),
+    Row::form("/images/{id}/check", &[], || post(image_page::check)).says("the form that checks an image"),
     Row::form("/images/{id}/remove", &[], || post(image_page::remove)).says("the form that removes an image"),
     Row::form("/images/additions/{id}/cancel", &[], || post(image_page::cancel)).says("the form that gives an addition up"),
     Row::get("/catalog", HTML, || get(catalog_page::catalog)).says("server types, answer templates and scripts as a page"),

@@ -72,6 +72,7 @@ async fn a_person_lets_the_doctor_look_and_sees_what_he_finds() {
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1280, 1000).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/about")).await;
     browser.see("#doctor", "asked as booting machines ask it").await;
     browser.click("#run-doctor").await;

@@ -105,7 +105,7 @@ async fn a_broken_edit_is_quoted_with_its_place_and_names_the_hosts_that_it_woul
     let catalog = edit(&house, |text| text.replace("boot_disk: /dev/sda", "boot_disk: sda")).await;
     let problem = &catalog["problems"][0];
     assert_eq!((&problem["file"], &problem["line"]), (&json!("server-types/server-types.yaml"), &json!(12)));
-    assert_eq!(problem["quote"], "  generic-sata:");
+    assert_eq!((&problem["quote"], &problem["quote_line"]), (&json!("    boot_disk: sda"), &json!(14)));
     let stranded = catalog["broken_edit"]["stranded"].as_array().unwrap();
     assert_eq!(stranded.len(), 1, "{catalog}");
     assert_eq!(stranded[0]["hostname"], "pve-01");
@@ -134,7 +134,7 @@ async fn a_person_sees_an_edit_break_and_mend_without_touching_the_page() {
     browser.open(&house.operator("/catalog")).await;
     browser.see("#type-generic-sata", "/dev/sda").await;
     edit(&house, |text| text.replace("boot_disk: /dev/sda", "boot_disk: sda")).await;
-    browser.see("#broken-edit", "generic-sata:").await;
+    browser.see("#broken-edit", "boot_disk: sda").await;
     browser.see("#stranded", "pve-01").await;
     browser.picture("catalog-broken-1280").await;
     browser.resize(390, 844).await;

@@ -54,8 +54,10 @@ described! {
         line: Option<usize>,
         /// The rule and what to do.
         rule: String,
-        /// The line as it is written, without what may be a secret.
+        /// The line that breaks it as it is written, without what may be a secret.
         quote: Option<String>,
+        /// The number of that line; it may stand below `line`, which is where the broken thing begins.
+        quote_line: Option<usize>,
     }
 }
 
@@ -214,7 +216,8 @@ impl CatalogJson {
             file: quoted.problem.file.clone(),
             line: quoted.problem.line,
             rule: quoted.problem.rule.clone(),
-            quote: quoted.quote.clone(),
+            quote: quoted.quote.as_ref().map(|(_, text)| text.clone()),
+            quote_line: quoted.quote.as_ref().map(|(line, _)| *line),
         });
         Ok(Self {
             loaded_at: *loaded_at,

@@ -14,6 +14,7 @@ pub(super) mod doctor;
 pub(super) mod exchanges;
 pub(super) mod gates;
 pub(super) mod hosts;
+pub(super) mod image_checks;
 pub(super) mod image_views;
 pub(super) mod images;
 pub(super) mod lifecycle;

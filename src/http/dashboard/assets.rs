@@ -35,6 +35,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("frame.js", SCRIPT, include_str!("assets/frame.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),
     ("copy.js", SCRIPT, include_str!("assets/copy.js")),
+    ("images.js", SCRIPT, include_str!("assets/images.js")),
     ("poll.js", SCRIPT, include_str!("assets/poll.js")),
     ("upload.js", SCRIPT, include_str!("assets/upload.js")),
     ("mark.svg", PICTURE, include_str!("assets/mark.svg")),

@@ -5,21 +5,27 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
+use jiff::Timestamp;
 
 use super::{
+    about_page::size,
     forms::ours,
     shell::{PageProblem, Shell, render},
     words::Moment,
 };
 use crate::{
     domain::{
+        host::Host,
+        identity::ImageId,
         image::Image,
         image_addition::{Addition, AdditionStage},
         image_memory::{gibibytes, memory_need},
+        image_use::ImageUse,
     },
     http::{
         Visit,
         extract::{AdditionPath, FormFields, ImagePath},
+        image_checks::{self, ImageCheck},
         problem::Problem,
     },
 };
@@ -30,6 +36,8 @@ struct ImagesPage {
     shell: Shell,
     images: Vec<ImageRow>,
     additions: Vec<AdditionRow>,
+    /// Whether something changes from second to second.
+    is_moving: bool,
     url: String,
     sha256: String,
 }
@@ -38,6 +46,7 @@ struct ImageRow {
     id: String,
     title: String,
     source_name: String,
+    sha256: String,
     size: String,
     bios: String,
     uefi: String,
@@ -45,8 +54,22 @@ struct ImageRow {
     is_fit: bool,
     /// Why no host can be rebuilt with it.
     unfit: String,
-    users: Vec<String>,
+    users: Vec<UserRow>,
     added: Moment,
+    check: Option<CheckRow>,
+}
+
+/// Somebody who uses an image.
+struct UserRow {
+    words: String,
+    link: Option<String>,
+}
+
+/// What a check of an image found.
+struct CheckRow {
+    began: Moment,
+    is_over: bool,
+    problems: Vec<String>,
 }
 
 struct AdditionRow {
@@ -54,8 +77,11 @@ struct AdditionRow {
     sentence: String,
     tone: &'static str,
     is_over: bool,
+    stage: &'static str,
     /// Done and all of it, for a bar; both absent where that is not known.
     progress: Option<(u64, u64)>,
+    /// What to do, where something is wrong.
+    advice: Option<&'static str>,
     started: Moment,
 }
 
@@ -74,29 +100,19 @@ async fn show(
     let mut shell = Shell::new(state).await?;
     shell.trouble = trouble;
     let now = state.clock.now();
-    let uses = state.image_uses().await?;
-    let row = |image: &Image| {
-        let (need, unfit) = (memory_need(image), image.unfit_for_rebuild());
-        ImageRow {
-            id: image.id.to_string(),
-            title: image.title(),
-            source_name: image.source_name.clone(),
-            size: format!("{} MiB", image.iso_size_bytes.div_ceil(1 << 20)),
-            bios: gibibytes(need.bios_bytes),
-            uefi: gibibytes(need.uefi_bytes),
-            is_default: image.is_default,
-            is_fit: unfit.is_none(),
-            unfit: unfit.unwrap_or_default(),
-            users: uses.iter().filter(|(id, _)| *id == image.id).map(|(_, user)| user.to_string()).collect(),
-            added: Moment::new(image.added_at, now),
-        }
-    };
+    let (uses, hosts) = (state.image_uses().await?, state.hosts.hosts().await?);
+    let images: Vec<_> = state.images.images().await?;
+    let row = |image: &Image| ImageRow::new(image, &uses, &hosts, state.image_checks.of(&image.id), now);
+    let images: Vec<_> = images.iter().map(row).collect();
     let additions = state.intake.additions();
     // What became an image is seen as such.
     let shown = additions.iter().filter(|addition| addition.stage != AdditionStage::Done);
+    let additions: Vec<_> = shown.map(|addition| AdditionRow::new(addition, now)).collect();
+    let is_checked = images.iter().any(|image| image.check.as_ref().is_some_and(|check| !check.is_over));
     let page = ImagesPage {
-        images: state.images.images().await?.iter().map(row).collect(),
-        additions: shown.map(|addition| AdditionRow::new(addition, now)).collect(),
+        is_moving: is_checked || additions.iter().any(|addition| !addition.is_over),
+        images,
+        additions,
         url: url.to_owned(),
         sha256: sha256.to_owned(),
         shell,
@@ -104,8 +120,53 @@ async fn show(
     Ok(render(status, &page))
 }
 
+impl ImageRow {
+    fn new(
+        image: &Image,
+        uses: &[(ImageId, ImageUse)],
+        hosts: &[Host],
+        check: Option<ImageCheck>,
+        now: Timestamp,
+    ) -> Self {
+        let (need, unfit) = (memory_need(image), image.unfit_for_rebuild());
+        let users = uses.iter().filter(|(id, _)| *id == image.id);
+        Self {
+            id: image.id.to_string(),
+            title: image.title(),
+            source_name: image.source_name.clone(),
+            sha256: image.source_sha256.clone(),
+            size: size(image.iso_size_bytes),
+            bios: gibibytes(need.bios_bytes),
+            uefi: gibibytes(need.uefi_bytes),
+            is_default: image.is_default,
+            is_fit: unfit.is_none(),
+            unfit: unfit.unwrap_or_default(),
+            users: users.map(|(_, user)| UserRow::new(user, hosts)).collect(),
+            added: Moment::new(image.added_at, now),
+            check: check.map(|check| CheckRow {
+                began: Moment::new(check.started_at, now),
+                is_over: check.ended_at.is_some(),
+                problems: check.problems,
+            }),
+        }
+    }
+}
+
+impl UserRow {
+    fn new(user: &ImageUse, hosts: &[Host]) -> Self {
+        let link = match user {
+            ImageUse::Rebuild(name) | ImageUse::Host(name) => {
+                hosts.iter().find(|host| host.hostname == *name).map(|host| format!("/hosts/{}", host.id))
+            }
+            ImageUse::ServerType(name) => Some(format!("/catalog#type-{name}")),
+            ImageUse::Default => None,
+        };
+        Self { words: user.to_string(), link }
+    }
+}
+
 impl AdditionRow {
-    fn new(addition: &Addition, now: jiff::Timestamp) -> Self {
+    fn new(addition: &Addition, now: Timestamp) -> Self {
         let is_over = addition.stage.is_over();
         Self {
             id: addition.id.to_string(),
@@ -116,9 +177,25 @@ impl AdditionRow {
                 (false, None) => "busy",
             },
             is_over,
+            stage: addition.stage.word(),
             progress: addition.total_bytes.filter(|_| !is_over).map(|total| (addition.done_bytes, total)),
+            advice: advice(addition),
             started: Moment::new(addition.started_at, now),
         }
+    }
+}
+
+/// What a person can do about an addition that does not go on.
+fn advice(addition: &Addition) -> Option<&'static str> {
+    addition.problem.as_ref()?;
+    match (addition.stage, &addition.url) {
+        (AdditionStage::Failed, Some(_)) => {
+            Some("Mend what the sentence names, then add the same URL again: what has arrived is not fetched twice.")
+        }
+        (AdditionStage::Failed, None) => Some("Mend what the sentence names, then choose the file again."),
+        (AdditionStage::Downloading, _) => Some("It is tried again by itself; nothing is to be done but to wait."),
+        (AdditionStage::Uploading, _) => Some("Choose the same file below to go on where it stopped."),
+        _ => None,
     }
 }
 
@@ -128,6 +205,17 @@ pub(in crate::http) async fn add(state: Visit, fields: Result<FormFields, Proble
     let (url, sha256) = (fields.get("url"), fields.get("sha256"));
     let begun = state.intake.fetch(url, Some(sha256)).await.map(drop).map_err(Problem::from);
     on_page(&state, begun, (url, sha256)).await
+}
+
+/// Begins to check an image.
+pub(in crate::http) async fn check(
+    state: Visit,
+    id: Result<ImagePath, Problem>,
+    fields: Result<FormFields, Problem>,
+) -> Result<Response, PageProblem> {
+    let (ImagePath(id), _) = (id?, ours(&state, fields)?);
+    let begun = image_checks::begin(&state, &id).await;
+    on_page(&state, begun.map(drop).map_err(Problem::from), ("", "")).await
 }
 
 /// Makes an image the default.

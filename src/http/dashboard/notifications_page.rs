@@ -34,6 +34,10 @@ struct TargetRow {
     kind: &'static str,
     place: String,
     events: String,
+    /// What became of its latest message.
+    last: Option<DeliveryRow>,
+    /// How many of the shown deliveries were given up.
+    given_up: usize,
 }
 
 struct DeliveryRow {
@@ -71,7 +75,7 @@ async fn show(
     let now = state.clock.now();
     let deliveries = state.outbox.latest_deliveries(DELIVERIES_SHOWN).await?;
     let page = NotificationsPage {
-        targets: state.targets.targets().into_iter().map(TargetRow::new).collect(),
+        targets: state.targets.targets().into_iter().map(|target| TargetRow::new(target, &deliveries, now)).collect(),
         deliveries: deliveries.iter().map(|delivery| DeliveryRow::new(delivery, now)).collect(),
         answer,
         shell,
@@ -80,9 +84,18 @@ async fn show(
 }
 
 impl TargetRow {
-    fn new(target: TargetView) -> Self {
+    fn new(target: TargetView, deliveries: &[Delivery], now: jiff::Timestamp) -> Self {
         let events: Vec<_> = target.events.iter().map(|event| plain(event.word())).collect();
-        Self { name: target.name, kind: target.kind, place: target.place, events: events.join(", ") }
+        // The newest come first.
+        let its = || deliveries.iter().filter(|delivery| delivery.target == target.name);
+        Self {
+            last: its().next().map(|delivery| DeliveryRow::new(delivery, now)),
+            given_up: its().filter(|delivery| delivery.state == DeliveryState::GivenUp).count(),
+            name: target.name,
+            kind: target.kind,
+            place: target.place,
+            events: events.join(", "),
+        }
     }
 }
 

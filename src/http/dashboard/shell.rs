@@ -6,7 +6,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::{assets, problem_page};
+use super::problem_page;
 use crate::{
     domain::{access::Scope, catalog::CatalogProblem, network::InterfaceState},
     http::{Visit, problem::Problem},
@@ -31,8 +31,6 @@ pub(super) struct Shell {
     pub(super) form_token: String,
     /// What went wrong with the form that was sent, if anything.
     pub(super) trouble: Option<String>,
-    /// For the addresses of style and script.
-    pub(super) version: &'static str,
     /// The way to the other pages.
     pub(super) navigation: Navigation,
 }
@@ -73,7 +71,6 @@ impl Shell {
             may_change: state.visitor.scope == Scope::Operator,
             form_token: state.visitor.form_token.text().to_owned(),
             trouble: None,
-            version: assets::version(),
             navigation: Navigation {
                 section: section(&state.path),
                 attention: state.journal.waiting_for_a_person().await?,

@@ -117,3 +117,73 @@ async fn a_person_uploads_an_image_in_the_browser_and_makes_it_the_default() {
     }
     panic!("the addition was not given up");
 }
+
+#[tokio::test]
+async fn an_image_is_checked_in_the_background_and_damage_is_named() {
+    let house = House::furnished().await;
+    let id = house.get("/api/images").await.json()["images"][0]["id"].as_str().unwrap().to_owned();
+    let place = format!("/api/images/{id}/check");
+    assert!(house.get(&place).await.problem(404).contains("was not checked"));
+    assert!(house.post("/api/images/pve-1.0-1/check", &Value::Null).await.problem(404).contains("no image"));
+    let checked = async || {
+        let begun = house.post(&place, &Value::Null).await;
+        assert_eq!(begun.status, 202, "{}", begun.text);
+        loop {
+            let check = house.get(&place).await.json();
+            if !check["ended_at"].is_null() {
+                return check;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(checked().await["whole"], true);
+    let file = house.folder.path().join("data/images").join(&id).join("linux26");
+    let mut kernel = std::fs::read(&file).unwrap();
+    kernel[0] ^= 1;
+    std::fs::write(&file, kernel).unwrap();
+    let damaged = checked().await;
+    assert_eq!(damaged["whole"], false);
+    assert!(damaged["problems"][0].as_str().unwrap().starts_with("linux26: it has the SHA-256 checksum"), "{damaged}");
+    let page = house.get("/images").await.text;
+    assert!(page.contains("<span class=\"pill bad\">damaged</span>") && page.contains("add it again"), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_names_who_keeps_an_image_from_being_removed_and_leads_there() {
+    let house = House::furnished().await;
+    let id = house.get("/api/images").await.json()["images"][0]["id"].as_str().unwrap().to_owned();
+    let host = house.register("pve-01", "52:54:00:00:00:01").await;
+    let chosen = house.patch(&format!("/api/hosts/{host}"), &json!({ "options": { "image": id } })).await;
+    assert_eq!(chosen.status, 200, "{}", chosen.text);
+    let page = house.get("/images").await.text;
+    assert!(page.contains(&format!("<a href=\"/hosts/{host}\">the options of pve-01</a>")), "{page}");
+    let kept = page.split_once(&format!("id=\"kept-{id}\">")).unwrap().1.split_once("</p>").unwrap().0;
+    assert_eq!(kept, "It cannot be removed while somebody uses it: the options of pve-01.");
+    assert!(!page.contains(&format!("id=\"remove-{id}\"")));
+    let sum = house.get("/api/images").await.json()["images"][0]["source_sha256"].as_str().unwrap().to_owned();
+    assert!(page.contains(&sum), "the checksum is there to be compared");
+}
+
+#[tokio::test]
+async fn a_dropped_file_is_uploaded_and_an_interrupted_upload_is_told_after_a_reload() {
+    let house = House::empty().await;
+    let profile = tempfile::tempdir().unwrap();
+    let browser = Browser::start(profile.path()).await;
+    browser.resize(1280, 900).await;
+    browser.sign_in(&house).await;
+    let begun = house.post("/api/images/uploads", &json!({ "name": "pve.iso", "length": 8 << 20 })).await;
+    let place = house.operator(begun.header("location"));
+    let part =
+        house.client.patch(&place).header("upload-offset", "0").header("content-type", "application/octet-stream");
+    assert_eq!(Answer::of(part.body(vec![0; 3 << 20])).await.status, 200);
+    browser.open(&house.operator("/images")).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    browser.run(&format!("localStorage.setItem('upload pve.iso {} 1', '{id}'); location.reload()", 8 << 20)).await;
+    browser.see("#upload-state", "pve.iso was interrupted at 3 of 8 MiB; choose the same file to go on").await;
+    browser.see("#images", "pve.iso is being uploaded, 3 of 8 MiB").await;
+    browser.picture("images-interrupted-1280").await;
+    browser.run("const files = new DataTransfer(); files.items.add(new File(['no iso'], 'dropped.iso')); document.getElementById('upload-form').closest('.card').dispatchEvent(new DragEvent('drop', { dataTransfer: files, bubbles: true, cancelable: true }))").await;
+    browser.see("#upload-state", "dropped.iso has arrived").await;
+    browser.see("#images", "dropped.iso is not added").await;
+    browser.see("#images", "choose the file again").await;
+}

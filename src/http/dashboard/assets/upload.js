@@ -61,6 +61,41 @@
     }
   }
 
+  // A file that is dropped anywhere on the card is as good as a chosen one.
+  const card = form.closest(".card");
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  card.addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    card.classList.add("drop");
+  });
+  card.addEventListener("dragleave", () => card.classList.remove("drop"));
+  card.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    card.classList.remove("drop");
+    document.getElementById("file").files = event.dataTransfer.files;
+    if (!button.disabled) form.requestSubmit();
+  });
+
+  // A reload ends the sending, not the upload: what has arrived is kept, and the page says with which file it goes on.
+  async function tellUnfinished() {
+    for (const key of Object.keys(localStorage).filter((key) => key.startsWith("upload "))) {
+      const known = await goOn(localStorage.getItem(key)).catch(() => null);
+      const [, name, size] = key.match(/^upload (.+) (\d+) \d+$/) ?? [];
+      if (!known || !name) {
+        localStorage.removeItem(key);
+        continue;
+      }
+      bar.hidden = false;
+      bar.value = known.offset / Number(size);
+      say(`${name} was interrupted at ${mebibytes(known.offset)} of ${mebibytes(Number(size))} MiB; choose the same file to go on.`);
+    }
+  }
+  tellUnfinished();
+  // Leaving breaks the sending off; a browser asks before that.
+  addEventListener("beforeunload", (event) => { if (button.disabled) event.preventDefault(); });
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const file = document.getElementById("file").files[0];
