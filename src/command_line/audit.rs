@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     client::Client,
     host::text,
-    output::{Printer, table},
+    output::{Printer, seconds, table},
 };
 use crate::{
     daemon::SystemClock,
@@ -59,8 +59,7 @@ fn told(rows: &Value) -> String {
         let who = row["actor"].as_str().unwrap_or(text(row, "via"));
         vec![
             row["number"].to_string(),
-            // To the second: `2026-09-21T14:13:20`.
-            text(row, "at").chars().take(19).collect(),
+            seconds(text(row, "at")),
             format!("{who} {}", text(row, "peer")),
             text(row, "sentence").to_owned(),
         ]

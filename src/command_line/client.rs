@@ -2,8 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, bail};
-use reqwest::{Method, StatusCode, header::USER_AGENT};
+use anyhow::{Context, anyhow};
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    header::{LINK, USER_AGENT},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -11,6 +14,13 @@ use crate::{domain::access::COMMAND_LINE_TOKEN_FILE, settings::Settings};
 
 /// How long the daemon may take to answer. A rebuild asks the cluster first, which may take some seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a stream is listened to at most.
+const STREAM_LIMIT: Duration = Duration::from_hours(24 * 365);
+/// The most items that the daemon gives at once.
+const LARGEST_PAGE: usize = 1000;
+/// How many pages of a list are asked for at most: a hundred thousand hosts.
+const MOST_PAGES: usize = 100;
 
 /// What we call ourselves.
 const OURSELVES: &str = concat!("rackseed/", env!("CARGO_PKG_VERSION"));
@@ -57,31 +67,75 @@ impl Client {
 
     /// Asks; a problem document becomes an error with its sentence.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let body = if method == Method::GET { None } else { Some(body.unwrap_or(&Value::Null)) };
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Ok(self.send(request).await?.0)
+    }
+
+    /// Asks for a list, page after page, until it has ended or as many of its items are there as are wanted.
+    pub(super) async fn list(
+        &self,
+        path: &str,
+        fields: &[(&str, Option<&str>)],
+        most: usize,
+    ) -> anyhow::Result<Vec<Value>> {
+        let limit = most.min(LARGEST_PAGE).to_string();
+        let mut request = self.request(Method::GET, path).query(fields).query(&[("limit", limit)]);
+        let mut items = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let (page, next) = self.send(request).await?;
+            items.extend(page.as_array().into_iter().flatten().cloned());
+            let Some(next) = next.filter(|_| items.len() < most) else { break };
+            request = self.request(Method::GET, &next);
+        }
+        items.truncate(most);
+        Ok(items)
+    }
+
+    /// Asks for a stream; it goes on for as long as the daemon says something.
+    pub(super) async fn stream(&self, path: &str) -> anyhow::Result<reqwest::Response> {
+        let response = self.request(Method::GET, path).timeout(STREAM_LIMIT).send().await;
+        let response = response.with_context(|| self.absent())?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         // The audit log tells by it that somebody typed this.
-        let mut request =
-            self.http.request(method.clone(), format!("{}{path}", self.base)).header(USER_AGENT, OURSELVES);
-        if let Token::Known(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
+        let request = self.http.request(method, format!("{}{path}", self.base)).header(USER_AGENT, OURSELVES);
+        match &self.token {
+            Token::Known(token) => request.bearer_auth(token.expose_secret()),
+            Token::Missing(_) => request,
         }
-        if method != Method::GET {
-            request = request.json(body.unwrap_or(&Value::Null));
+    }
+
+    /// The answer, and the path of the list's next page.
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<(Value, Option<String>)> {
+        let response = request.send().await.with_context(|| self.absent())?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
         }
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("the daemon does not answer at {}; is `rackseed serve` running?", self.base))?;
-        let status = response.status();
+        let next = response.headers().get(LINK).and_then(|link| next_page(link.to_str().ok()?));
         let text = response.text().await.context("the daemon broke off its answer")?;
-        let answer = serde_json::from_str(&text).unwrap_or(Value::Null);
-        if status.is_success() {
-            return Ok(answer);
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            bail!("{}", self.not_let_in(answer["detail"].as_str().unwrap_or("the daemon wants a token")));
-        }
+        Ok((serde_json::from_str(&text).unwrap_or(Value::Null), next))
+    }
+
+    fn absent(&self) -> String {
+        format!("the daemon does not answer at {}; is `rackseed serve` running?", self.base)
+    }
+
+    async fn refused(&self, response: reqwest::Response) -> anyhow::Error {
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
         match answer["detail"].as_str() {
-            Some(detail) => bail!("{detail}"),
-            None => bail!("the daemon answered {status}: {}", text.chars().take(200).collect::<String>()),
+            detail if status == StatusCode::UNAUTHORIZED => {
+                anyhow!("{}", self.not_let_in(detail.unwrap_or("the daemon wants a token")))
+            }
+            Some(detail) => anyhow!("{detail}"),
+            None => anyhow!("the daemon answered {status}: {}", text.chars().take(200).collect::<String>()),
         }
     }
 
@@ -100,38 +154,37 @@ impl Client {
 
     /// Fetches a file, unless nobody answers there.
     pub(super) async fn fetch(&self, path: &str) -> anyhow::Result<Fetched> {
-        let mut request = self.http.get(format!("{}{path}", self.base)).header(USER_AGENT, OURSELVES);
-        if let Token::Known(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
-        }
-        let response = match request.send().await {
+        let response = match self.request(Method::GET, path).send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Ok(Fetched::NobodyAnswers),
             Err(error) => return Err(error).with_context(|| format!("the daemon at {} broke off", self.base)),
         };
-        let status = response.status();
-        let bytes = response.bytes().await.context("the daemon broke off its answer")?;
-        if status.is_success() {
-            return Ok(Fetched::Bytes(bytes.to_vec()));
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
         }
-        let answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let detail = answer["detail"].as_str().map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
-        if status == StatusCode::UNAUTHORIZED { bail!("{}", self.not_let_in(&detail)) } else { bail!("{detail}") }
+        let bytes = response.bytes().await.context("the daemon broke off its answer")?;
+        Ok(Fetched::Bytes(bytes.to_vec()))
     }
 
     /// Finds a host by its id, name or MAC address.
     pub(super) async fn find_host(&self, wanted: &str) -> anyhow::Result<Value> {
-        let hosts = self.ask(Method::GET, "/api/hosts", None).await?;
+        let hosts = self.list("/api/hosts", &[], usize::MAX).await?;
         let is_it = |host: &&Value| {
             ["id", "hostname", "mac"]
                 .iter()
                 .any(|key| host[*key].as_str().is_some_and(|it| it.eq_ignore_ascii_case(wanted)))
         };
-        let found = hosts.as_array().into_iter().flatten().find(is_it).and_then(|host| host["id"].as_str());
+        let found = hosts.iter().find(is_it).and_then(|host| host["id"].as_str());
         let id =
             found.with_context(|| format!("there is no host `{wanted}`; `rackseed host list` shows what there is"))?;
         self.ask(Method::GET, &format!("/api/hosts/{id}"), None).await
     }
+}
+
+/// Where a `Link` header leads for what comes next (RFC 8288).
+fn next_page(link: &str) -> Option<String> {
+    let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
+    parameters.contains("rel=\"next\"").then(|| target.to_owned())
 }
 
 /// The token in a data folder.

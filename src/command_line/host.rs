@@ -74,7 +74,7 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
             });
         }
         HostVerb::List => {
-            let hosts = client.ask(Method::GET, "/api/hosts", None).await?;
+            let hosts = Value::from(client.list("/api/hosts", &[], usize::MAX).await?);
             printer.print(&hosts, || list(&hosts));
         }
         HostVerb::Sightings { forget } => boots::sightings(forget.as_deref(), &client, printer).await?,

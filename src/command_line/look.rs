@@ -1,4 +1,4 @@
-//! What is only looked at: the catalog and the networks of the running daemon.
+//! What is only looked at: the catalog, the networks and the well-being of the running daemon.
 
 use std::{path::Path, process::ExitCode};
 
@@ -57,6 +57,25 @@ pub(super) async fn network(config: &Path, printer: &Printer) -> anyhow::Result<
     });
     let all_answer = interfaces.iter().all(|interface| interface["state"] == "answering");
     Ok(if all_answer { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Shows what the daemon is. The exit code is 1 when something ails it.
+pub(super) async fn about(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let about = Client::new(config)?.ask(Method::GET, "/api/about", None).await?;
+    printer.print(&about, || {
+        let mut lines = vec![
+            format!("Rackseed {}, up since {}", text(&about, "version"), text(&about, "started_at")),
+            format!("data in {}, tables of version {}", text(&about, "data_folder"), about["schema"]),
+            format!("certificate {}", text(&about, "certificate_sha256")),
+        ];
+        for listener in about["listeners"].as_array().into_iter().flatten() {
+            lines.push(format!("{} at {}", text(listener, "name"), text(listener, "address")));
+        }
+        let ailments = about["ailments"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        lines.extend(ailments.map(|ailment| format!("AILS: {ailment}")));
+        lines.join("\n")
+    });
+    Ok(if about["healthy"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The words of a list, or the names of a list of objects.

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and one readable sentence with an exit code when it fails.
 
+mod activity;
 mod answer;
 mod audit;
 mod backup;
@@ -72,6 +73,10 @@ enum Verb {
     Notify(notify::NotifyVerb),
     /// Who did what (asks the running daemon)
     Audit(audit::AuditArguments),
+    /// What happened, the newest first (asks the running daemon)
+    Activity(activity::ActivityArguments),
+    /// The daemon: its version, its listeners, and whether it is well (asks the running daemon)
+    About,
     /// What the catalog holds, and what is wrong with its files (asks the running daemon)
     Catalog,
     /// Where booting machines are answered (asks the running daemon)
@@ -137,10 +142,12 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Answer(verb) => answer::run(verb, &arguments.config, printer).await,
         Verb::Notify(verb) => notify::run(verb, &arguments.config, printer).await,
         Verb::Audit(options) => audit::run(options, &arguments.config, printer).await,
+        Verb::Activity(options) => activity::run(options, &arguments.config, printer).await,
+        Verb::About => look::about(&arguments.config, printer).await,
         Verb::Catalog => look::catalog(&arguments.config, printer).await,
         Verb::Network => look::network(&arguments.config, printer).await,
         Verb::Completion(options) => completion::run(options),
-        Verb::Config(verb) => config::run(verb, &arguments.config, printer),
+        Verb::Config(verb) => config::run(verb, &arguments.config, printer).await,
         Verb::Rebuild(asked) => batch::rebuild(asked, &arguments.config, printer).await,
         Verb::Batch(verb) => batch::run(verb, &arguments.config, printer).await,
         Verb::Backup(options) => backup::run(options, &arguments.config, printer).await,

@@ -6,11 +6,30 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{client::Client, host::text, output::Printer};
+use super::{
+    client::Client,
+    host::text,
+    output::{Printer, seconds, table},
+};
 
 /// Verbs on operations.
 #[derive(Debug, Subcommand)]
 pub(super) enum OperationVerb {
+    /// List the operations, the newest first
+    List {
+        /// Only those of this status: `running`, `attention` or `ended`, or one that the list shows
+        #[arg(long)]
+        status: Option<String>,
+        /// Only of this host: its name, MAC address or id
+        #[arg(long)]
+        host: Option<String>,
+        /// Only of this plan
+        #[arg(long)]
+        plan: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
     /// Show an operation: its steps, what their commands said, and what can be done about it
     Show {
         /// Its id, or a host's name, MAC address or id for the latest operation of that host
@@ -37,6 +56,12 @@ pub(super) enum OperationVerb {
 pub(super) async fn run(verb: &OperationVerb, config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
     let client = Client::new(config)?;
     let (wanted, action) = match verb {
+        OperationVerb::List { status, host, plan, limit } => {
+            let fields = [("status", status.as_deref()), ("host", host.as_deref()), ("plan", plan.as_deref())];
+            let operations = client.list("/api/operations", &fields, *limit).await?;
+            printer.print(&operations.clone().into(), || listed(&operations));
+            return Ok(ExitCode::SUCCESS);
+        }
         OperationVerb::Show { operation } => (operation, None),
         OperationVerb::Retry { operation } => (operation, Some("retry")),
         OperationVerb::Skip { operation } => (operation, Some("skip")),
@@ -63,6 +88,21 @@ async fn find(client: &Client, wanted: &str) -> anyhow::Result<String> {
         Some(id) => Ok(id.to_owned()),
         None => anyhow::bail!("{} has had no operation yet", text(&host, "hostname")),
     }
+}
+
+fn listed(operations: &[Value]) -> String {
+    let row = |operation: &Value| {
+        let said = ["paused", "reason"].map(|key| text(operation, key)).into_iter().find(|said| !said.is_empty());
+        let mut row: Vec<_> = ["id", "hostname", "plan"].map(|key| text(operation, key).to_owned()).to_vec();
+        row.push(text(operation, "status").replace('_', " "));
+        row.push(seconds(text(operation, "started_at")));
+        row.push(said.unwrap_or_default().to_owned());
+        row
+    };
+    if operations.is_empty() {
+        return "there is no such operation".to_owned();
+    }
+    table(&["ID", "HOST", "PLAN", "STATUS", "BEGUN", "REASON"], &operations.iter().map(row).collect::<Vec<_>>())
 }
 
 fn told(operation: &Value) -> String {

@@ -21,6 +21,15 @@ impl Printer {
         }
     }
 
+    /// Prints one of many values as they come: as JSON on one line, or by the words of `text`.
+    pub(super) fn event(&self, value: &Value, text: impl FnOnce() -> String) {
+        if self.json {
+            println!("{value}");
+        } else {
+            println!("{}", text());
+        }
+    }
+
     /// Prints a line of text that has no JSON form of its own.
     pub(super) fn line(&self, text: &str) {
         if !self.json {
@@ -42,6 +51,11 @@ impl Printer {
         }
         ExitCode::FAILURE
     }
+}
+
+/// A time to the second, `2026-09-21T14:13:20`.
+pub(super) fn seconds(time: &str) -> String {
+    time.chars().take(19).collect()
 }
 
 /// Sets rows under their headings, each column as wide as its widest cell.

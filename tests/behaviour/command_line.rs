@@ -1,16 +1,21 @@
 //! What people type: the words for looking at the daemon, and a shell that completes them.
 
-use std::process::{Output, Stdio};
+use std::{
+    process::{Output, Stdio},
+    time::Duration,
+};
 
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use crate::support::house::House;
 
 async fn rackseed(house: &House, words: &[&str]) -> Output {
     let mut command = Command::from(house.program());
-    command.args(words).stdin(Stdio::null());
-    command.output().await.unwrap()
+    command.args(words).stdin(Stdio::null()).output().await.unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -64,7 +69,7 @@ async fn a_broken_catalog_is_told_with_its_place_and_the_exit_code() {
         if !json(&house, &["catalog"]).await["problems"].as_array().unwrap().is_empty() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let broken = rackseed(&house, &["catalog"]).await;
     assert_eq!(broken.status.code(), Some(1), "{}", said(&broken));
@@ -78,4 +83,68 @@ async fn a_network_that_is_off_and_nobody_to_tell_are_said_in_words() {
     assert!(network.status.success() && said(&network).contains("network boot is off"), "{}", said(&network));
     assert!(said(&rackseed(&house, &["notify", "list"]).await).contains("nobody is told"));
     assert_eq!(json(&house, &["notify", "list"]).await["targets"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn what_the_daemon_is_and_uses_is_told() {
+    let house = House::empty().await;
+    let about = rackseed(&house, &["about"]).await;
+    assert!(about.status.success(), "{}", said(&about));
+    for shown in ["Rackseed 0.", "certificate ", "operator at 127.0.0.1:"] {
+        assert!(said(&about).contains(shown), "{shown}: {}", said(&about));
+    }
+    let settings = said(&rackseed(&house, &["config", "show"]).await);
+    let line = settings.lines().find(|line| line.starts_with("server.listen ")).unwrap();
+    assert!(line.contains("127.0.0.1:0") && line.ends_with("start"), "{line}");
+}
+
+#[tokio::test]
+async fn operations_and_what_happened_are_listed_and_a_wrong_filter_is_named() {
+    let house = House::furnished().await;
+    assert!(said(&rackseed(&house, &["operation", "list"]).await).contains("no such operation"));
+    let host = house.register("pve-01", "52:54:00:00:00:01").await;
+    let operation = house.rebuild(&host, "pve-01").await;
+    let told = said(&rackseed(&house, &["operation", "list", "--host", "pve-01", "--status", "running"]).await);
+    assert!(told.contains(&operation) && told.contains("pve-01"), "{told}");
+    let ended = json(&house, &["operation", "list", "--status", "ended"]).await;
+    assert_eq!(ended, serde_json::json!([]));
+    let wrong = rackseed(&house, &["operation", "list", "--status", "sleeping"]).await;
+    assert!(!wrong.status.success() && said(&wrong).contains("status"), "{}", said(&wrong));
+    let told = said(&rackseed(&house, &["activity", "--host", "pve-01"]).await);
+    assert!(told.contains("AT") && told.contains("host"), "{told}");
+    let newest = json(&house, &["activity", "--limit", "1"]).await;
+    assert_eq!(newest.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_host_beyond_the_first_page_of_the_list_is_found_by_its_name() {
+    let house = House::empty().await;
+    for number in 0..120 {
+        house.register(&format!("pve-{number:03}"), &format!("52:54:00:00:01:{number:02x}")).await;
+    }
+    for name in ["pve-000", "pve-119"] {
+        assert!(rackseed(&house, &["host", "show", name]).await.status.success(), "{name}");
+    }
+    assert_eq!(json(&house, &["host", "list"]).await.as_array().unwrap().len(), 120);
+}
+
+#[tokio::test]
+async fn what_happens_is_followed_as_it_happens() {
+    let house = House::empty().await;
+    let mut command = Command::from(house.program());
+    command.args(["activity", "--follow"]).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut follower = command.spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let told = tokio::time::timeout(Duration::from_secs(20), async {
+        // Until it listens, it hears nothing.
+        for number in 0..40 {
+            house.register(&format!("pve-{number:02}"), &format!("52:54:00:00:02:{number:02x}")).await;
+            if let Ok(line) = tokio::time::timeout(Duration::from_millis(500), lines.next_line()).await {
+                return line.unwrap().unwrap();
+            }
+        }
+        String::new()
+    });
+    let told = told.await.unwrap();
+    assert!(told.contains("pve-"), "{told}");
 }

@@ -9,15 +9,10 @@ use std::{
 };
 
 use data_encoding::BASE64;
-use rackseed::daemon::RunningDaemon;
 use serde_json::{Value, json};
-
-use super::house::House;
 
 /// Under this key an element is told (the W3C protocol §12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// Who comes in: name and password.
-pub(crate) const ADMINISTRATOR: (&str, &str) = ("admin", "correct horse battery");
 /// How often is looked for what should appear, every 50 ms.
 const LOOKS: u32 = 200;
 
@@ -169,24 +164,6 @@ impl Browser {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("`{text}` is not in {selector}, which shows: {seen}");
-    }
-
-    /// Comes in as the administrator: by the first visit where nobody has made it, else by signing in.
-    pub(crate) async fn sign_in(&self, house: &House) {
-        self.sign_in_at(&house.daemon).await;
-    }
-
-    /// The same, at a daemon.
-    pub(crate) async fn sign_in_at(&self, daemon: &RunningDaemon) {
-        self.open(&format!("http://127.0.0.1:{}/sign-in", daemon.operator_address.port())).await;
-        if self.place().await.ends_with("/first-visit") {
-            self.fill("#code", &daemon.first_visit.as_ref().unwrap().code).await;
-            self.fill("#again", ADMINISTRATOR.1).await;
-        }
-        self.fill("#name", ADMINISTRATOR.0).await;
-        self.fill("#password", ADMINISTRATOR.1).await;
-        self.click("button[type=submit]").await;
-        self.see(".visitor", ADMINISTRATOR.0).await;
     }
 
     /// The address of the page.

@@ -18,6 +18,10 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::browser::Browser;
+
+/// Who comes in: name and password.
+pub(crate) const ADMINISTRATOR: (&str, &str) = ("admin", "correct horse battery");
 /// What the ISO has as kernel.
 pub(crate) const KERNEL: &[u8] = b"the kernel of a small installer, long enough to be cut into ranges";
 
@@ -242,6 +246,26 @@ impl House {
             .timeout(Duration::from_secs(20))
             .build()
             .unwrap()
+    }
+}
+
+impl Browser {
+    /// Comes in as the administrator: by the first visit where nobody has made it, else by signing in.
+    pub(crate) async fn sign_in(&self, house: &House) {
+        self.sign_in_at(&house.daemon).await;
+    }
+
+    /// The same, at a daemon.
+    pub(crate) async fn sign_in_at(&self, daemon: &RunningDaemon) {
+        self.open(&format!("http://127.0.0.1:{}/sign-in", daemon.operator_address.port())).await;
+        if self.place().await.ends_with("/first-visit") {
+            self.fill("#code", &daemon.first_visit.as_ref().unwrap().code).await;
+            self.fill("#again", ADMINISTRATOR.1).await;
+        }
+        self.fill("#name", ADMINISTRATOR.0).await;
+        self.fill("#password", ADMINISTRATOR.1).await;
+        self.click("button[type=submit]").await;
+        self.see(".visitor", ADMINISTRATOR.0).await;
     }
 }
 

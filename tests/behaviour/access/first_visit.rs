@@ -2,10 +2,7 @@
 
 use reqwest::header::{LOCATION, SET_COOKIE};
 
-use crate::support::{
-    browser::ADMINISTRATOR,
-    house::{Answer, House},
-};
+use crate::support::house::{ADMINISTRATOR, Answer, House};
 
 /// A form of a page that is open to everybody, as a browser would send it.
 pub(super) async fn send(house: &House, path: &str, fields: &[(&str, &str)]) -> Answer {
