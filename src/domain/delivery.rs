@@ -107,8 +107,16 @@ mod tests {
 
     fn delivery(number: i64, not_before: Option<Timestamp>) -> Delivery {
         let kind = MomentKind::Ready;
-        let moment =
-            Moment { number, at: NOW, kind, host: None, hostname: None, operation: None, detail: String::new() };
+        let moment = Moment {
+            number,
+            at: NOW,
+            kind,
+            host: None,
+            hostname: None,
+            operation: None,
+            batch: None,
+            detail: String::new(),
+        };
         let target = "phone".to_owned();
         let state = DeliveryState::Waiting;
         Delivery { number, target, moment, state, attempts: 0, not_before, ended_at: None, problem: None }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::{
-    identity::{HostId, OperationId},
+    identity::{BatchId, HostId, OperationId},
     words::words,
 };
 
@@ -20,6 +20,8 @@ words!(
         Refused = "refused",
         /// Something takes longer than it should.
         Overdue = "overdue",
+        /// A batch of rebuilds starts nothing more until a person decides.
+        Paused = "paused",
         /// A host is a verified member of its cluster.
         Ready = "ready",
     }
@@ -45,6 +47,8 @@ pub struct Moment {
     pub hostname: Option<String>,
     /// The operation that it is about.
     pub operation: Option<OperationId>,
+    /// The batch that it is about.
+    pub batch: Option<BatchId>,
     /// The reason, in a sentence.
     pub detail: String,
 }
@@ -66,7 +70,7 @@ impl MomentKind {
         match self {
             Self::Ready => Urgency::Low,
             Self::Overdue | Self::Failed => Urgency::Normal,
-            Self::NeedsAttention | Self::Refused => Urgency::High,
+            Self::NeedsAttention | Self::Refused | Self::Paused => Urgency::High,
         }
     }
 
@@ -77,6 +81,7 @@ impl MomentKind {
             Self::Failed => "could not be rebuilt",
             Self::Refused => "is not rebuilt any further: the rebuild cannot be trusted",
             Self::Overdue => "takes longer than it should",
+            Self::Paused => "is paused until a person decides",
             Self::Ready => "is ready",
         }
     }
@@ -93,6 +98,9 @@ impl MomentKind {
             Self::Overdue => {
                 "Look at the machine's console. It goes on by itself if the machine does; otherwise it is given up."
             }
+            Self::Paused => {
+                "Open the batch. Retry or cancel the rebuild that its reason names, then resume the batch; or leave that host out."
+            }
             Self::Ready => "Nothing.",
         }
     }
@@ -101,7 +109,8 @@ impl MomentKind {
 impl Moment {
     /// One line: who, and what.
     pub fn title(&self) -> String {
-        let whom = self.hostname.as_deref().or(self.host.as_ref().map(HostId::as_str)).unwrap_or("Rackseed");
+        let nobody = if self.batch.is_some() { "a batch of rebuilds" } else { "Rackseed" };
+        let whom = self.hostname.as_deref().or(self.host.as_ref().map(HostId::as_str)).unwrap_or(nobody);
         one_line(&format!("{whom} {}", self.kind.predicate()))
     }
 
@@ -112,10 +121,11 @@ impl Moment {
 
     /// The page that shows it.
     fn path(&self) -> String {
-        match (&self.operation, &self.host) {
-            (Some(operation), _) => format!("/operations/{operation}"),
-            (None, Some(host)) => format!("/hosts/{host}"),
-            (None, None) => "/".to_owned(),
+        match (&self.operation, &self.batch, &self.host) {
+            (Some(operation), ..) => format!("/operations/{operation}"),
+            (None, Some(batch), _) => format!("/batches/{batch}"),
+            (None, None, Some(host)) => format!("/hosts/{host}"),
+            (None, None, None) => "/".to_owned(),
         }
     }
 
@@ -221,6 +231,7 @@ mod tests {
             host: Some(HostId::from_random([1; 8])),
             hostname: Some(hostname.to_owned()),
             operation: None,
+            batch: None,
             detail: detail.to_owned(),
         }
     }

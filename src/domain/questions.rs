@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     audit::Via,
-    identity::{HostId, OperationId, ServerTypeName},
+    identity::{BatchId, HostId, OperationId, ServerTypeName},
     live_event::Topic,
     words::words,
 };
@@ -45,6 +45,8 @@ pub struct OperationQuestion {
     pub host: Option<HostId>,
     /// Of which plan.
     pub plan: Option<String>,
+    /// Of which batch.
+    pub batch: Option<BatchId>,
     /// On hosts that were of this server type then.
     pub server_type: Option<ServerTypeName>,
     /// Only those that began before this one.

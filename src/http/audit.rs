@@ -27,7 +27,7 @@ use super::{
 use crate::{
     domain::{
         audit::{Asker, NewAuditEntry, Via, agent_class},
-        identity::{HostId, OperationId},
+        identity::{BatchId, HostId, OperationId},
     },
     ports::{AuditLog, Clock},
 };
@@ -110,6 +110,7 @@ fn begin(ends: Connection, request: &Request, row: &Row<OperatorState>) -> NewAu
     entry.host = subject(row.path, path, "hosts");
     entry.operation = subject(row.path, path, "operations");
     entry.image = subject(row.path, path, "images");
+    entry.batch = subject(row.path, path, "batches");
     entry
 }
 
@@ -164,8 +165,17 @@ async fn name_what_came_of_it(
     if entry.operation.is_none() {
         entry.operation = named("operations").and_then(|id| id.parse::<OperationId>().ok());
     }
+    if entry.batch.is_none() {
+        entry.batch = named("batches").and_then(|id| id.parse::<BatchId>().ok());
+    }
     if entry.hostname.is_none() {
         look_up_host(state, entry).await;
+    }
+    if let Some(batch) = &entry.batch
+        && entry.hostname.is_none()
+        && let Ok(batch) = state.batches.batch(batch).await
+    {
+        entry.hostname = Some(batch.turns.iter().map(|turn| turn.hostname.as_str()).collect::<Vec<_>>().join(", "));
     }
     let has_begun = !is_refusal(status) && row.path.ends_with("/rebuild");
     if has_begun

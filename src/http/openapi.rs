@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, activity, answers, audit, batches, boots, catalog_views, doctor, exchanges, gates, hosts, image_checks,
-        image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings, sightings,
-        views,
+        about, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates, hosts,
+        image_checks, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings,
+        sightings, views,
     },
     routes::{BOOT, MACHINE, OPERATOR},
     row::{Audience, Body, Row},
@@ -180,6 +180,9 @@ const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
     add::<hosts::HostChangeJson>,
     add::<rebuilds::RebuildJson>,
     add::<hosts::ConfirmationJson>,
+    add::<cluster::ClusterJson>,
+    add::<cluster::MemberJson>,
+    add::<cluster::JoinJson>,
     add::<gates::GateJson>,
     add::<gates::NewGateJson>,
     add::<power::PowerJson>,

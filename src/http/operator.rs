@@ -16,7 +16,7 @@ use crate::{
         image_use::{ImageUse, server_types_with},
         server_type::ServerType,
     },
-    operations::{BatchDesk, GateDesk, OperationDesk, OperationView, RebuildDesk},
+    operations::{BatchDesk, ClusterDesk, GateDesk, OperationDesk, OperationView, RebuildDesk},
     ports::{
         Appliance, AuditLog, Catalog, Clock, ExchangeLedger, HostLedger, ImageIntake, ImageKeeper, ImageLibrary,
         ImageRefusal, LedgerError, LiveFeed, NetworkView, NotificationLedger, OperationJournal, RebuildLedger, SshKeys,
@@ -64,6 +64,8 @@ pub struct OperatorState {
     pub batches: Arc<BatchDesk>,
     /// Shows and moves operations.
     pub operations: Arc<OperationDesk>,
+    /// Looks at the cluster.
+    pub cluster: Arc<ClusterDesk>,
     /// Installs and removes the join gate.
     pub gates: Arc<GateDesk>,
     /// Where booting machines are answered.

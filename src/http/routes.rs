@@ -5,13 +5,15 @@ use axum::routing::{delete, get, patch, post, put};
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        about, activity, answers, audit, batches, boots, catalog, doctor, exchanges, gates, hosts, image_checks,
-        images, lifecycle, network, notifications, operations, power, rebuilds, settings, sightings, support_bundle,
+        about, activity, answers, audit, batches, boots, catalog, cluster, doctor, exchanges, gates, hosts,
+        image_checks, images, lifecycle, network, notifications, operations, power, rebuilds, settings, sightings,
+        support_bundle,
     },
     boot,
     dashboard::{
-        about_page, activity_page, assets, audit_page, batch_page, catalog_page, first_visit_page, forms, image_page,
-        notifications_page, operations_page, pages, rebuild_page, settings_page, sign_in_page,
+        about_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page, cluster_page,
+        first_visit_page, forms, image_page, notifications_page, operations_page, pages, rebuild_page, settings_page,
+        sign_in_page,
     },
     live_events, machine, metrics, openapi,
     repeats::Makes,
@@ -155,6 +157,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("where an upload goes on: the header `Upload-Offset`; also HEAD"),
     Row { takes: Body::Stream, gives: (200, Body::Json("ImageAddition")), ..Row::new("PATCH", "/api/images/uploads/{id}", || patch(images::upload)) }
         .says("the next part of an upload, from the byte in `Upload-Offset`"),
+    Row::get("/api/cluster", Body::Json("Cluster"), || get(cluster::show)).asking(&["ask"])
+        .says("the cluster as a member told it last; with `ask=true` one is asked now"),
     Row::get("/api/cluster/gates", Body::List("Gate"), || get(gates::list)).asking(&["limit", "after"])
         .says("the members that have the join gate"),
     Row::post("/api/cluster/gates", Body::Json("NewGate"), (201, Body::Json("Gate")), || post(gates::install))
@@ -218,6 +222,8 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/audit", HTML, || get(audit_page::audit)).asking(AUDIT_QUERY).says("who did what, as a page"),
     Row::get("/activity", HTML, || get(activity_page::activity)).asking(&["topic", "host", "operation", "attention", "limit", "before"])
         .says("what happened, as a page"),
+    Row::get("/cluster", HTML, || get(cluster_page::cluster)).asking(&["ask"]).says("the cluster as a page"),
+    Row::form("/cluster/gates/{address}/remove", &["forget"], || post(cluster_page::remove_gate)).says("the form that removes a join gate"),
     Row::get("/operations", HTML, || get(operations_page::operations)).asking(&["status", "host", "plan", "limit", "before"])
         .says("the operations as a page"),
     Row::get("/operations/{id}", HTML, || get(pages::operation)).says("one operation as a page"),
@@ -226,6 +232,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::form("/operations/{id}/cancel", &["back"], || post(forms::cancel)).says("the cancel form"),
     Row::form("/batches", &["host", "way", "at_most", "accept_warnings", "confirm"], || post(batch_page::open))
         .says("the form that rebuilds several hosts"),
+    Row::get("/batches", HTML, || get(batches_page::batches)).asking(&["limit", "before"]).says("the batches as a page"),
     Row::get("/batches/{id}", HTML, || get(batch_page::show)).says("one batch as a page"),
     Row::form("/batches/{id}/resume", &[], || post(batch_page::resume)).says("the form that resumes a batch"),
     Row::form("/batches/{id}/skip", &["host"], || post(batch_page::skip)).says("the form that leaves a host out of a batch"),

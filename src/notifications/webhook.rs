@@ -80,6 +80,7 @@ fn told(moment: &Moment, dashboard_url: Option<&str>) -> Value {
         "host": moment.host.as_ref().map(ToString::to_string),
         "hostname": moment.hostname,
         "operation": moment.operation.as_ref().map(ToString::to_string),
+        "batch": moment.batch.as_ref().map(ToString::to_string),
         "url": moment.link(dashboard_url),
     })
 }

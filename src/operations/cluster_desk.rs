@@ -98,6 +98,11 @@ impl ClusterDesk {
         Self { world, operations, last: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
+    /// The name of the cluster that would be created.
+    pub fn name(&self) -> String {
+        self.world.cluster.cluster_name.clone()
+    }
+
     /// What was said last, at once.
     pub async fn glance(&self) -> Result<ClusterLook, LedgerError> {
         let mut look = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -132,7 +137,13 @@ impl ClusterDesk {
         let Some((member, view)) = found else { return Ok(None) };
         // Members that cannot say it still say who is there.
         let votes = match &view.cluster {
-            Some(_) => member.ask(&self.world, &GateCommand::About).await.ok().and_then(|said| read_votes(&said).ok()),
+            Some(cluster) => {
+                let said = member.ask(&self.world, &GateCommand::About).await.ok();
+                let votes = said.and_then(|said| read_votes(&said).ok());
+                // A configuration that does not have every member is not the one that counts.
+                let has = |votes: &CorosyncVotes, name: &String| votes.nodes.iter().any(|node| node.name == *name);
+                votes.filter(|votes| cluster.nodes.keys().all(|name| has(votes, name)))
+            }
             None => None,
         };
         Ok(Some(ClusterAnswer { at: self.world.clock.now(), asked: member.address, view, votes }))

@@ -7,12 +7,13 @@ use rusqlite::{Connection, Row, params};
 use super::{
     Store,
     columns::{all, execute, first, number, optional_text, text},
-    live_feed::tell,
+    live_feed::tell_with,
+    notifications::note_paused,
     writer::Write,
 };
 use crate::{
     domain::{
-        batch::{Batch, Turn},
+        batch::{Batch, BatchState, Turn},
         identity::{BatchId, HostId},
         live_event::{NewLiveEvent, Topic},
     },
@@ -46,7 +47,7 @@ impl BatchLedger for Store {
                 ],
             )?;
             write_turns(write, &batch)?;
-            tell_of(write, &message, batch.created_at)?;
+            tell_of(write, &message, false, batch.created_at)?;
             Ok(None)
         })
         .await
@@ -84,6 +85,9 @@ impl BatchLedger for Store {
     async fn save(&self, batch: &Batch, message: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
         let (batch, message) = (batch.clone(), message.map(str::to_owned));
         self.write(move |write| {
+            let sql = "SELECT state FROM batches WHERE id = ?1";
+            let before: Option<BatchState> = first(write, sql, [batch.id.as_str()], |row| text(row, "state"))?;
+            let pauses = batch.state == BatchState::Paused && before != Some(BatchState::Paused);
             let saved = execute(
                 write,
                 "UPDATE batches SET revision = revision + 1, state = ?3, note = ?4, note_since = ?5, ended_at = ?6
@@ -101,7 +105,10 @@ impl BatchLedger for Store {
                 return Err(LedgerError::Conflict);
             }
             write_turns(write, &batch)?;
-            message.map_or(Ok(()), |message| tell_of(write, &message, now))
+            if pauses {
+                note_paused(write, &batch, now)?;
+            }
+            message.map_or(Ok(()), |message| tell_of(write, &message, pauses, now))
         })
         .await
     }
@@ -173,6 +180,7 @@ fn read_batch(row: &Row<'_>) -> Result<Batch, LedgerError> {
     })
 }
 
-fn tell_of(write: &Write<'_>, message: &str, at: Timestamp) -> Result<(), LedgerError> {
-    tell(write, &NewLiveEvent { topic: Topic::Operation, host: None, operation: None, message: message.to_owned() }, at)
+fn tell_of(write: &Write<'_>, message: &str, attention: bool, at: Timestamp) -> Result<(), LedgerError> {
+    let event = NewLiveEvent { topic: Topic::Operation, host: None, operation: None, message: message.to_owned() };
+    tell_with(write, &event, attention, at)
 }

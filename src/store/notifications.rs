@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
+        batch::Batch,
         change::Change,
         delivery::{Delivery, DeliveryState, MOST_ATTEMPTS},
         host_lifecycle::HostState,
@@ -27,7 +28,7 @@ const MOMENTS_KEPT: i64 = 1_000;
 const SENT_READ: u32 = 200;
 
 const DELIVERY: &str =
-    "SELECT deliveries.*, moments.at, moments.kind, moments.host, moments.hostname, moments.operation,
+    "SELECT deliveries.*, moments.at, moments.kind, moments.host, moments.hostname, moments.operation, moments.batch,
                                moments.detail
                         FROM deliveries JOIN moments ON moments.number = deliveries.moment";
 
@@ -133,6 +134,7 @@ fn read_delivery(row: &Row<'_>) -> Result<Delivery, LedgerError> {
             host: optional_text(row, "host")?,
             hostname: row.get("hostname")?,
             operation: optional_text(row, "operation")?,
+            batch: optional_text(row, "batch")?,
             detail: row.get("detail")?,
         },
         state: text::<DeliveryState>(row, "state")?,
@@ -207,6 +209,21 @@ pub(super) fn note(
          VALUES (?1, ?2, ?3, (SELECT hostname FROM hosts WHERE id = ?3), ?4, ?5)",
         params![at.to_string(), kind.word(), host.as_str(), operation.map(OperationId::as_str), detail],
     )?;
+    forget_oldest(write)
+}
+
+/// Notes that a batch starts nothing more until a person decides.
+pub(super) fn note_paused(write: &Write<'_>, batch: &Batch, at: Timestamp) -> Result<(), LedgerError> {
+    let detail = batch.note.as_deref().unwrap_or_default();
+    execute(
+        write,
+        "INSERT INTO moments (at, kind, batch, detail) VALUES (?1, ?2, ?3, ?4)",
+        params![at.to_string(), MomentKind::Paused.word(), batch.id.as_str(), detail],
+    )?;
+    forget_oldest(write)
+}
+
+fn forget_oldest(write: &Write<'_>) -> Result<(), LedgerError> {
     let newest = write.last_insert_rowid();
     execute(write, "DELETE FROM moments WHERE number <= ?1", [newest - MOMENTS_KEPT])?;
     Ok(())

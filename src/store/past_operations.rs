@@ -40,6 +40,7 @@ pub(super) fn asked_operations(
          WHERE (?1 IS NULL OR host = ?1) AND (?2 IS NULL OR plan = ?2)
            AND (?3 IS NULL OR operations.id IN (SELECT operation FROM rebuilds WHERE rebuilds.server_type = ?3))
            AND (?4 IS NULL OR number < (SELECT number FROM operations WHERE id = ?4))
+           AND (?6 IS NULL OR operations.id IN (SELECT batch_hosts.operation FROM batch_hosts WHERE batch = ?6))
            AND {of_group}
          ORDER BY number DESC LIMIT ?5"
     );
@@ -49,6 +50,7 @@ pub(super) fn asked_operations(
         asked.server_type.as_ref().map(|name| name.as_str()),
         asked.before.as_ref().map(OperationId::as_str),
         asked.limit,
+        asked.batch.as_ref().map(|batch| batch.as_str()),
     ];
     let found = all(connection, &sql, parameters, |row| {
         let is_open = row.get::<_, Option<String>>("closed_at")?.is_none();

@@ -15,6 +15,7 @@ mod boot_order;
 mod boots;
 mod catalog;
 mod catalog_page;
+mod cluster_page;
 mod command_line;
 mod dashboard;
 mod dhcp;

@@ -1,5 +1,6 @@
 //! What people ask of the past: lists of operations, of what happened, and of who did what, limited by what stands in the address.
 
+mod batch_pages;
 mod lists;
 mod operation_page;
 

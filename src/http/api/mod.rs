@@ -10,6 +10,7 @@ pub(super) mod boots;
 mod bundle_parts;
 pub(super) mod catalog;
 pub(super) mod catalog_views;
+pub(super) mod cluster;
 pub(super) mod doctor;
 pub(super) mod exchanges;
 pub(super) mod gates;

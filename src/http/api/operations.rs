@@ -20,20 +20,13 @@ pub(in crate::http) async fn asked(
     uri: &Uri,
     paging: &Paging,
 ) -> Result<OperationQuestion, Problem> {
-    let before = paging.before("is the id of an operation")?;
-    if let Some(id) = &before
-        && state.journal.operation(id).await?.is_none()
-    {
-        let rule = "is no operation any more: its host was removed meanwhile; begin again without it";
-        return Err(Problem::parameter("before", rule));
-    }
     Ok(OperationQuestion {
         group: parameter(uri, "status", "is running, needs_attention or ended")?,
         host: host_asked(state, uri).await?,
         plan: parameter(uri, "plan", "is the name of a plan")?,
-        server_type: None,
-        before,
+        before: paging.before("is the id of an operation")?,
         limit: paging.rows(),
+        ..OperationQuestion::default()
     })
 }
 

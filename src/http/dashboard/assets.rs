@@ -34,6 +34,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("scheme.js", SCRIPT, include_str!("assets/scheme.js")),
     ("frame.js", SCRIPT, include_str!("assets/frame.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("cluster.js", SCRIPT, include_str!("assets/cluster.js")),
     ("copy.js", SCRIPT, include_str!("assets/copy.js")),
     ("images.js", SCRIPT, include_str!("assets/images.js")),
     ("poll.js", SCRIPT, include_str!("assets/poll.js")),

@@ -10,20 +10,24 @@ use super::{
     forms::ours,
     pages::{Registration, host_list},
     shell::{PageProblem, Shell, render},
-    words::{Moment, plain},
+    words::{Moment, plain, title},
 };
 use crate::{
     domain::{
-        batch::{Batch, BatchState, TurnState},
+        batch::{Batch, BatchState, MOST_HOSTS, Turn, TurnState},
         identity::{BatchId, HostId},
+        questions::OperationQuestion,
     },
     http::{
         Visit,
         extract::{BatchPath, FormFields},
         problem::Problem,
     },
-    operations::BatchWish,
+    operations::{BatchWish, OperationView},
 };
+
+/// As many operations as a batch has hosts.
+const MOST_OPERATIONS: u32 = MOST_HOSTS as u32;
 
 #[derive(Template)]
 #[template(path = "batch.html")]
@@ -33,6 +37,8 @@ struct BatchPage {
     state: String,
     tone: &'static str,
     note: String,
+    /// Since when it is paused.
+    since: Option<Moment>,
     way: String,
     created: Moment,
     done: usize,
@@ -47,6 +53,8 @@ struct Row {
     state: String,
     tone: &'static str,
     operation: String,
+    /// How far its rebuild is.
+    steps: String,
     reason: String,
     may_skip: bool,
 }
@@ -67,29 +75,41 @@ async fn page(
     shell.trouble = trouble;
     let batch = state.batches.batch(id).await?;
     let is_open = batch.ended_at.is_none();
-    let way = if batch.rolling {
-        "one after the other, with the cluster whole in between".to_owned()
-    } else {
-        format!("at most {} at a time", batch.at_most)
-    };
+    let question =
+        OperationQuestion { batch: Some(id.clone()), limit: MOST_OPERATIONS, ..OperationQuestion::default() };
+    let operations = state.operations.list(&question).await?;
+    let now = state.clock.now();
     let page = BatchPage {
         shell,
         id: batch.id.to_string(),
         state: plain(batch.state.word()),
         tone: tone(&batch),
         note: batch.note.clone().unwrap_or_default(),
-        way,
-        created: Moment::new(batch.created_at, state.clock.now()),
+        since: batch.note_since.map(|at| Moment::new(at, now)),
+        way: way(&batch),
+        created: Moment::new(batch.created_at, now),
         done: batch.turns.iter().filter(|turn| turn.state.is_over()).count(),
-        rows: rows(&batch, is_open),
+        rows: rows(&batch, is_open, &operations),
         may_resume: batch.state == BatchState::Paused,
         may_cancel: is_open,
     };
     Ok(render(status, &page))
 }
 
-fn rows(batch: &Batch, is_open: bool) -> Vec<Row> {
-    let row = |turn: &crate::domain::batch::Turn| Row {
+/// How its turns follow each other.
+pub(super) fn way(batch: &Batch) -> String {
+    if batch.rolling {
+        "one after the other, with the cluster whole in between".to_owned()
+    } else {
+        format!("at most {} at a time", batch.at_most)
+    }
+}
+
+fn rows(batch: &Batch, is_open: bool, operations: &[(OperationView, String)]) -> Vec<Row> {
+    let view = |turn: &Turn| {
+        operations.iter().map(|(view, _)| view).find(|view| turn.operation.as_ref() == Some(&view.operation.id))
+    };
+    let row = |turn: &Turn| Row {
         host: turn.host.to_string(),
         hostname: turn.hostname.to_string(),
         state: plain(turn.state.word()),
@@ -100,13 +120,28 @@ fn rows(batch: &Batch, is_open: bool) -> Vec<Row> {
             TurnState::Ready => "good",
         },
         operation: turn.operation.as_ref().map(ToString::to_string).unwrap_or_default(),
-        reason: turn.reason.clone().unwrap_or_default(),
+        steps: view(turn).map(steps).unwrap_or_default(),
+        reason: turn.reason.clone().or_else(|| view(turn).and_then(doing)).unwrap_or_default(),
         may_skip: is_open && matches!(turn.state, TurnState::Waiting | TurnState::InTrouble),
     };
     batch.turns.iter().map(row).collect()
 }
 
-fn tone(batch: &Batch) -> &'static str {
+fn steps(view: &OperationView) -> String {
+    let steps = &view.progress.steps;
+    format!("{} of {} steps", steps.iter().filter(|step| step.is_done()).count(), steps.len())
+}
+
+/// For what a rebuild that goes on waits, or at which step it is.
+fn doing(view: &OperationView) -> Option<String> {
+    let progress = &view.progress;
+    if progress.status.is_over() {
+        return None;
+    }
+    progress.reason.clone().or_else(|| progress.current_step().map(|step| title(&step.name)))
+}
+
+pub(super) fn tone(batch: &Batch) -> &'static str {
     match batch.state {
         BatchState::Running => "busy",
         BatchState::Paused => "bad",

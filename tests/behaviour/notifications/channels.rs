@@ -24,6 +24,7 @@ pub(super) fn message(hostname: &str, reason: &str) -> Message {
         host: Some(HostId::from_random([1; 8])),
         hostname: Some(hostname.to_owned()),
         operation: None,
+        batch: None,
         detail: reason.to_owned(),
     };
     let dashboard_url = Some("https://rackseed.example".to_owned());

@@ -104,7 +104,7 @@ notifications:
         "targets[0].kind: `pager` is none of webhook, ntfy, email",
         "targets[1].url: `ftp://example` is not a URL",
         "targets[1].server: is not for a target of the kind webhook",
-        "targets[1].events: `readyy` is none of needs_attention, failed, refused, overdue, ready",
+        "targets[1].events: `readyy` is none of needs_attention, failed, refused, overdue, paused, ready",
         "targets[2].name: `chat` stands there already",
         "targets[2].token_file: needs a URL with https",
         "targets[3].url: must end with the topic",

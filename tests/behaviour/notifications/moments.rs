@@ -7,7 +7,8 @@ use rackseed::{
         notification::{Moment, MomentKind},
         rebuild::RebuildMarks,
     },
-    ports::{Clock, HostLedger, NotificationLedger},
+    operations::{BatchDesk, BatchWish},
+    ports::{Clock, Doorbell, HostLedger, NotificationLedger},
     provisioning::Move,
 };
 use rusqlite::Connection;
@@ -102,4 +103,31 @@ async fn a_moment_is_written_with_what_happened_or_not_at_all() {
     assert_eq!(told.len(), 1, "{told:?}");
     let status = world.operations().view(&operation).await.unwrap().unwrap().progress.status;
     assert_eq!((status.word(), told[0].kind.word()), ("needs_attention", "needs_attention"));
+}
+
+#[tokio::test]
+async fn a_batch_that_pauses_is_told_once_for_each_pause() {
+    let world = world().await;
+    let host = world.register("pve-01", "52:54:00:00:00:01").await;
+    let desk = BatchDesk {
+        world: world.world.clone(),
+        batches: world.store.clone(),
+        rebuild: std::sync::Arc::new(world.rebuild_desk(None)),
+        bell: Doorbell::default(),
+        moving: tokio::sync::Mutex::default(),
+    };
+    let confirm = Some("rebuild 1 hosts".to_owned());
+    let batch = desk.open(BatchWish { hosts: vec![host.id], confirm, ..BatchWish::default() }).await.unwrap();
+    for _ in 0..3 {
+        desk.move_on(&batch.id).await.unwrap();
+    }
+    let told = moments(&world).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].kind, &told[0].batch), (MomentKind::Paused, &Some(batch.id.clone())));
+    assert_eq!(told[0].title(), "a batch of rebuilds is paused until a person decides");
+    assert!(told[0].reason().starts_with("pve-01 was not started: "), "{}", told[0].reason());
+    assert_eq!(told[0].link(Some("http://rack")).unwrap(), format!("http://rack/batches/{}", batch.id));
+    desk.resume(&batch.id).await.unwrap();
+    desk.move_on(&batch.id).await.unwrap();
+    assert_eq!(moments(&world).await.len(), 2, "it paused again");
 }

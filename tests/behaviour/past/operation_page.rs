@@ -23,7 +23,7 @@ async fn a_page_says_who_began_it_where_the_point_of_no_return_is_and_how_long_i
     }
     let page = house.get(&format!("/operations/{operation}")).await.text;
     assert_eq!(between(&page, "<title>", "</title>"), "Rebuild pve-01: waiting · Rackseed");
-    assert!(page.contains("through the API"), "who began it: {page}");
+    assert!(page.contains("by command line"), "who began it: {page}");
     let steps = between(&page, "<ol class=\"steps\">", "</ol>");
     let places =
         ["Can be undone", "step-await_network_boot", "Point of no return", "step-await_answer", "Forward only"];
@@ -67,7 +67,7 @@ async fn what_was_overridden_stands_on_the_page_with_its_reason() {
     let page = house.get(&format!("/operations/{id}")).await.text;
     let card = between(&page, "id=\"overridden\"", "</section>");
     assert!(card.contains("three &#60;guests&#62; run there") && card.contains("they are &#60;b&#62;ours&#60;/b&#62;"));
-    assert!(card.contains("through the API"), "{card}");
+    assert!(card.contains("by command line"), "{card}");
 }
 
 #[tokio::test]
