@@ -37,7 +37,7 @@ pub struct Evidence {
 }
 
 /// Whether evidence is about the rebuild's key: the part of the list that a customer asks for.
-pub const KEY_EVIDENCE: [&str; 4] = ["key_read_back", "key_refused", "key_erased", "join_gate"];
+pub const KEY_EVIDENCE: [&str; 3] = ["key_read_back", "key_refused", "key_erased"];
 
 /// Lists what is proved by a rebuild, from its marks and the journal of its operation. `fingerprint` is that of the reported host key.
 pub fn evidence(rebuild: &Rebuild, progress: &Progress, fingerprint: Option<&str>) -> Vec<Evidence> {
@@ -74,8 +74,10 @@ pub fn evidence(rebuild: &Rebuild, progress: &Progress, fingerprint: Option<&str
             "membership",
             "The cluster lists the node, online and with a quorum",
             |output| {
-                let cluster = output["cluster"].as_str().map(|name| format!(" {name}"));
-                Some(format!("asked on the node and on a member of the cluster{}", cluster.unwrap_or_default()))
+                let cluster =
+                    output["cluster"].as_str().map(|name| format!(" of the cluster {name}")).unwrap_or_default();
+                let also = output["seen_by"].as_str().map(|member| format!(", and on the member {member}"));
+                Some(format!("seen on the node itself{}{cluster}", also.unwrap_or_default()))
             },
         ),
         of_step(

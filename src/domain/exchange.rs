@@ -17,7 +17,7 @@ pub const LONGEST_BODY: usize = 64 << 10;
 /// What stands where a secret stood.
 const HIDDEN: &str = "[secret]";
 /// Parts of the names of fields whose value is a secret.
-const SECRET_NAMES: [&str; 6] = ["password", "passwd", "token", "secret", "ticket", "private"];
+const SECRET_NAMES: [&str; 7] = ["password", "passwd", "token", "secret", "ticket", "private", "subscription"];
 
 super::words::words!(
     /// What a machine asked.

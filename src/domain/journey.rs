@@ -130,6 +130,27 @@ fn leg(state: HostState, entries: &[&HistoryEntry], host: &Host, now: Timestamp)
     leg
 }
 
+/// What a host in a state is expected to do next, in one sentence; empty where nothing is under way.
+pub fn ahead(state: HostState) -> &'static str {
+    match state {
+        HostState::PxeReady => {
+            "Next, the machine boots from the network and fetches its script; its disk is untouched."
+        }
+        HostState::PxeBooted => {
+            "Next, the installer asks for its answer. From that moment on the disk may be wiped; until then it is untouched."
+        }
+        HostState::Installing => "Next, the installer reports the end of the installation and the new SSH host key.",
+        HostState::Installed => "Next, the machine starts from its disk and phones home.",
+        HostState::FirstBoot => {
+            "Next, Rackseed logs in with the key of this rebuild and brings the node into the cluster."
+        }
+        HostState::Joining => {
+            "Next, the cluster lists the node with a quorum; then the key of this rebuild is removed."
+        }
+        HostState::Registered | HostState::Ready | HostState::Failed => "",
+    }
+}
+
 /// A clock that was set back makes nothing last less than nothing.
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()

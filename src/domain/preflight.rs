@@ -6,6 +6,7 @@
 mod cluster_rules;
 mod guest_rules;
 mod machine_rules;
+mod moments;
 mod outlook;
 mod role_rules;
 
@@ -13,7 +14,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-pub use outlook::{GuestOutlook, Outlook};
+pub use moments::{Moment, moments};
+pub use outlook::{GuestOutlook, Outlook, Phase};
 
 use super::{
     answer::AnswerReview,

@@ -12,8 +12,8 @@ use super::{
     boot,
     dashboard::{
         about_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page, cluster_page,
-        first_visit_page, forms, image_page, notifications_page, operations_page, pages, rebuild_page, settings_page,
-        sign_in_page,
+        first_visit_page, forms, image_page, notifications_page, operations_page, options_part, pages, rebuild_page,
+        settings_page, sheet_page, sign_in_page,
     },
     live_events, machine, metrics, openapi,
     repeats::Makes,
@@ -197,7 +197,9 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row { needs: Needs::ReadOnly, ..Row::form("/sign-out", &[], || post(sign_in_page::sign_out)) }.says("the form that signs out"),
     Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
     Row::form("/sightings/{mac}/forget", &[], || post(forms::forget_sighting)).says("the form that forgets a machine that was seen"),
-    Row::get("/hosts/{id}", HTML, || get(pages::host)).says("one host as a page"),
+    Row::get("/hosts/{id}", HTML, || get(pages::host)).asking(&["show"]).says("one host as a page; all that is kept of it with `show=all`"),
+    Row::get("/hosts/{id}/sheet", HTML, || get(sheet_page::show)).says("the hand-over sheet of a host: one page for a printer, without secrets"),
+    Row::form("/hosts/{id}/options", &["image"], || post(options_part::change)).says("the form that chooses a host's image"),
     Row::get("/hosts/{id}/rebuild", HTML, || get(rebuild_page::show)).asking(&["image", "member_address"])
         .says("the pre-flight of a rebuild as a page, with the form that starts it"),
     Row::form("/hosts/{id}/rebuild", &["confirm", "image", "member_address", "accept_warnings", "reason"], || post(rebuild_page::start))

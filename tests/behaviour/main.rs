@@ -24,6 +24,7 @@ mod evidence;
 mod exchanges;
 mod frame;
 mod gate;
+mod host_page;
 mod images;
 mod infrastructure;
 mod keeping;

@@ -28,6 +28,12 @@ pub struct Outlook {
     pub votes_without: u32,
     /// How many are a quorum once the host has been removed.
     pub votes_needed_after: u32,
+    /// The votes of the host itself; none where the cluster does not list it.
+    pub votes_own: u32,
+    /// The host's name, and whether the cluster lists it.
+    pub host: String,
+    /// Whether the cluster lists the host: then it leaves before it is installed, and joins again.
+    pub is_listed: bool,
     /// The guests on the host.
     pub guests: Vec<GuestOutlook>,
 }
@@ -41,7 +47,54 @@ pub struct GuestOutlook {
     pub last_backup: Option<Timestamp>,
 }
 
+/// The cluster at one time of a rebuild.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// When: `now`, `installing` or `ready`.
+    pub id: &'static str,
+    /// The same for people.
+    pub when: &'static str,
+    /// The nodes, and whether each is expected to be online.
+    pub nodes: Vec<(String, bool)>,
+    /// The votes that are expected.
+    pub votes_expected: u32,
+    /// How many of them are there.
+    pub votes_online: u32,
+    /// How many are a quorum.
+    pub votes_needed: u32,
+}
+
+impl Phase {
+    /// Whether the votes that are there are a quorum.
+    pub fn has_quorum(&self) -> bool {
+        self.votes_online >= self.votes_needed
+    }
+}
+
 impl Outlook {
+    /// The cluster before, during and after the rebuild, as long as no other node comes or goes: what a person agrees to. A node that joins has
+    /// one vote.
+    pub fn phases(&self) -> Vec<Phase> {
+        let without: Vec<_> = self.nodes.iter().filter(|(name, _)| *name != self.host).cloned().collect();
+        let mut with = without.clone();
+        with.push((self.host.clone(), true));
+        with.sort();
+        let expected = self.votes_expected.saturating_sub(self.votes_own);
+        let phase = |id, when, nodes: Vec<_>, votes_expected, votes_online| Phase {
+            id,
+            when,
+            nodes,
+            votes_expected,
+            votes_online,
+            votes_needed: quorum_of(votes_expected),
+        };
+        vec![
+            phase("now", "Now", self.nodes.clone(), self.votes_expected, self.votes_online),
+            phase("installing", "While it is installed", without, expected, self.votes_without),
+            phase("ready", "When it is ready", with, expected + 1, self.votes_without + 1),
+        ]
+    }
+
     /// The quorum in one sentence.
     pub fn sentence(&self) -> String {
         let Self { votes_expected, votes_needed, votes_online, votes_without, votes_needed_after, .. } = self;
@@ -78,6 +131,9 @@ pub(super) fn look_ahead(facts: &Facts) -> Option<Outlook> {
         votes_online: online(None),
         votes_without: online(Some(facts.name())),
         votes_needed_after: quorum_of(expected.saturating_sub(own)),
+        votes_own: own,
+        host: facts.name().to_owned(),
+        is_listed,
         guests: guests
             .map(|guest| GuestOutlook { guest: guest.clone(), last_backup: facts.backup_of(guest.id) })
             .collect(),

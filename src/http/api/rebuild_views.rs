@@ -9,7 +9,7 @@ use super::image_views::ImageJson;
 use crate::{
     domain::{
         hardware::Disk,
-        preflight::{Finding, GuestOutlook, Outlook, Preflight, Severity},
+        preflight::{Finding, GuestOutlook, Moment, Outlook, Phase, Preflight, Severity, moments},
     },
     http::{OperatorState, schema::described},
     ports::LedgerError,
@@ -49,8 +49,25 @@ described! {
         last_heard: Option<String>,
         /// The cluster with and without the host; absent where there is none, or it was not seen.
         cluster: Option<ClusterOutlookJson>,
+        /// What would happen after the request, in order, and what cancelling means at each moment.
+        moments: Vec<MomentJson>,
         /// The sentences of the warnings.
         warnings: Vec<String>,
+    }
+}
+
+described! {
+    /// One moment of a rebuild.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct MomentJson as "RebuildMoment" {
+        /// `armed`, `started`, `left`, `answered`, `installed` or `ready`.
+        id: String,
+        /// What happens.
+        title: String,
+        /// What it means, and what cancelling means from here on.
+        detail: String,
+        /// Whether the disk may be wiped from here on.
+        point_of_no_return: bool,
     }
 }
 
@@ -110,8 +127,31 @@ described! {
         votes_without: u32,
         /// How many are a quorum once the host has been removed.
         votes_needed_after: u32,
+        /// Whether the cluster lists the host: then it leaves before it is installed, and joins again.
+        leaves: bool,
+        /// The cluster now, while the host is installed, and when it is ready.
+        phases: Vec<ClusterPhaseJson>,
         /// The guests on the host.
         guests: Vec<HostGuestJson>,
+    }
+}
+
+described! {
+    /// The cluster at one time of a rebuild, as long as no other node comes or goes.
+    #[derive(Debug, Serialize)]
+    pub(crate) struct ClusterPhaseJson as "ClusterPhase" {
+        /// `now`, `installing` or `ready`.
+        id: String,
+        /// The names of its nodes.
+        nodes: Vec<String>,
+        /// The votes that are expected.
+        votes_expected: u32,
+        /// How many of them are there.
+        votes_online: u32,
+        /// How many are a quorum.
+        votes_needed: u32,
+        /// Whether it has one.
+        quorate: bool,
     }
 }
 
@@ -147,7 +187,10 @@ impl RebuildPlanJson {
         };
         let rule = facts.server_type.as_ref().map(|kind| facts.host.options.answer.disk_rule(kind));
         let warnings = preflight.of(Severity::Warning).map(|finding| finding.sentence.clone());
+        let disk = review.and_then(|review| review.disks.clone()).or(rule);
+        let moments = moments(facts, state.rebuild.armed_for, disk.as_deref());
         Ok(Self {
+            moments: moments.into_iter().map(MomentJson::new).collect(),
             host_id: facts.host.id.to_string(),
             hostname: facts.host.hostname.to_string(),
             looked_at: facts.now,
@@ -156,7 +199,7 @@ impl RebuildPlanJson {
             image,
             image_because: because,
             image_reason: reason,
-            disk: review.and_then(|review| review.disks.clone()).or(rule),
+            disk,
             disks: review.into_iter().flat_map(|review| &review.wiped).map(WipedDiskJson::new).collect(),
             answer: review.and_then(|review| review.toml.as_deref()).map(state.redact),
             answer_difference: difference(state, preflight).await?,
@@ -190,6 +233,17 @@ pub(in crate::http) fn findings(findings: &[Finding]) -> Vec<FindingJson> {
     findings.iter().map(spell).collect()
 }
 
+impl MomentJson {
+    fn new(moment: Moment) -> Self {
+        Self {
+            id: moment.id.to_owned(),
+            title: moment.title,
+            detail: moment.detail,
+            point_of_no_return: moment.is_point_of_no_return,
+        }
+    }
+}
+
 impl WipedDiskJson {
     fn new(disk: &Disk) -> Self {
         let property = |properties: &BTreeMap<String, String>, key: &str| properties.get(key).cloned();
@@ -220,7 +274,23 @@ impl ClusterOutlookJson {
             votes_online: outlook.votes_online,
             votes_without: outlook.votes_without,
             votes_needed_after: outlook.votes_needed_after,
+            leaves: outlook.is_listed,
+            phases: outlook.phases().into_iter().map(ClusterPhaseJson::new).collect(),
             guests: outlook.guests.iter().map(HostGuestJson::new).collect(),
+        }
+    }
+}
+
+impl ClusterPhaseJson {
+    fn new(phase: Phase) -> Self {
+        let quorate = phase.has_quorum();
+        Self {
+            id: phase.id.to_owned(),
+            nodes: phase.nodes.into_iter().map(|(name, _)| name).collect(),
+            votes_expected: phase.votes_expected,
+            votes_online: phase.votes_online,
+            votes_needed: phase.votes_needed,
+            quorate,
         }
     }
 }

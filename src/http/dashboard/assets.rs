@@ -38,6 +38,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("copy.js", SCRIPT, include_str!("assets/copy.js")),
     ("images.js", SCRIPT, include_str!("assets/images.js")),
     ("poll.js", SCRIPT, include_str!("assets/poll.js")),
+    ("host.js", SCRIPT, include_str!("assets/host.js")),
     ("upload.js", SCRIPT, include_str!("assets/upload.js")),
     ("mark.svg", PICTURE, include_str!("assets/mark.svg")),
     ("mark-trouble.svg", PICTURE, include_str!("assets/mark-trouble.svg")),

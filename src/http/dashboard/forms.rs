@@ -151,7 +151,11 @@ pub(in crate::http) async fn cancel(
     on_operation_page(&state, &id, &fields, moved.map(|view| view.operation.host).map_err(Problem::from)).await
 }
 
-async fn on_host_page(state: &Visit, id: &HostId, done: Result<(), Problem>) -> Result<Response, PageProblem> {
+pub(super) async fn on_host_page(
+    state: &Visit,
+    id: &HostId,
+    done: Result<(), Problem>,
+) -> Result<Response, PageProblem> {
     match done {
         Ok(()) => Ok(to_host(id)),
         Err(problem) => host_page::show(state, id, problem.status(), Some(problem.detail().to_owned())).await,

@@ -5,8 +5,11 @@ use axum::{http::StatusCode, response::Response};
 
 use super::{
     boot_part::BootPart,
-    hardware_part,
+    exchange_part::ExchangePart,
+    hardware_part::HardwarePart,
+    journey_part::{EvidencePart, JourneyPart},
     operation_part::OperationPart,
+    options_part::OptionsPart,
     power_part::PowerPart,
     shell::{PageProblem, Shell, render},
     words::{Moment, doing, state_tone},
@@ -18,6 +21,7 @@ use crate::{
         host_lifecycle::HostState,
         identity::HostId,
         image_memory::memory_warning,
+        journey::ahead,
         operation::StepStatus,
         power::PowerDriver,
     },
@@ -25,6 +29,11 @@ use crate::{
     operations::OperationView,
     provisioning::HostPatience,
 };
+
+/// How many lines of history and how many operations the page shows unless all are asked for.
+const SHOWN: usize = 10;
+/// The most operations that are shown: each is read with its journal.
+const MOST_OPERATIONS: u32 = 100;
 
 #[derive(Template)]
 #[template(path = "host.html")]
@@ -40,19 +49,37 @@ struct HostPage {
     look_again: String,
     doing: String,
     hint: String,
+    /// What comes next, where something is under way.
+    next: &'static str,
+    /// What a person should know before anything else.
+    banners: Vec<Banner>,
     facts: Vec<(&'static str, String)>,
     operation: Option<OperationPart>,
-    earlier: Vec<OperationPart>,
+    operations: Vec<OperationPart>,
+    has_more_operations: bool,
     history: Vec<HistoryRow>,
+    has_more_history: bool,
+    /// Whether everything is shown that is kept.
+    all: bool,
     answer: String,
     answer_problem: Option<String>,
     may_rebuild: bool,
-    /// That the machine has too little memory for the image.
-    memory: Option<String>,
     fingerprint_to_confirm: Option<String>,
     power: PowerPart,
     mac: String,
     boot: BootPart,
+    journey: JourneyPart,
+    evidence: Option<EvidencePart>,
+    hardware: HardwarePart,
+    exchanges: ExchangePart,
+    options: OptionsPart,
+}
+
+/// A warning on top of the page.
+struct Banner {
+    id: &'static str,
+    tone: &'static str,
+    text: String,
 }
 
 struct HistoryRow {
@@ -69,43 +96,84 @@ pub(super) async fn show(
     status: StatusCode,
     trouble: Option<String>,
 ) -> Result<Response, PageProblem> {
-    let mut shell = Shell::new(state).await?;
-    shell.trouble = trouble;
-    let host = state.host(id).await?;
+    let shell = Shell { trouble, ..Shell::new(state).await? };
+    let page = page(state, shell, &state.host(id).await?, false).await?;
+    Ok(render(status, &page))
+}
+
+/// Shows a host; with everything that is kept of it, where that is asked for.
+pub(super) async fn look(state: &Visit, id: &HostId, all: bool) -> Result<Response, PageProblem> {
+    let shell = Shell::new(state).await?;
+    let page = page(state, shell, &state.host(id).await?, all).await?;
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn page(state: &Visit, shell: Shell, host: &Host, all: bool) -> Result<HostPage, PageProblem> {
     let now = state.clock.now();
-    let operation = state.operation_of(&host).await?;
-    let history = state.hosts.history(id, OperatorState::HISTORY_LINES).await?;
-    let (answer, disks, answer_problem) = match preview(state, &host).await {
+    let operation = state.operation_of(host).await?;
+    let (history, has_more_history) = history(state, host, all).await?;
+    let (operations, has_more_operations) = operations(state, host, all).await?;
+    let (answer, disks, answer_problem) = match preview(state, host).await {
         Ok(preview) => (preview.with_warnings(), preview.disks, None),
         Err(problem) => (String::new(), None, Some(problem.detail().to_owned())),
     };
-    let earlier = state.operations.history(id, 10).await?;
-    let earlier = earlier.iter().filter(|view| Some(&view.operation.id) != host.operation.as_ref());
-    let page = HostPage {
+    let patience = state.patience.look(host).await?;
+    Ok(HostPage {
         id: host.id.to_string(),
         hostname: host.hostname.to_string(),
         label: host.state.label(),
         tone: state_tone(host.state, operation.as_ref()),
         since: Moment::new(host.state_since, now),
-        patience: state.patience.look(&host).await?,
         look_again: (now + jiff::SignedDuration::from_mins(1)).to_string(),
-        doing: doing(&host, operation.as_ref()),
-        hint: hint(state, &host).await?,
-        facts: facts(state, &host, disks, now),
-        operation: operation.as_ref().map(|view| OperationPart::new(view, &[], now)),
-        earlier: earlier.map(|view| OperationPart::new(view, &[], now)).collect(),
-        history: history.iter().map(|entry| HistoryRow::new(entry, now)).collect(),
+        doing: doing(host, operation.as_ref()),
+        hint: hint(state, host).await?,
+        next: ahead(host.state),
+        banners: banners(state, host, answer_problem.as_deref()).await?,
+        facts: facts(state, host, disks, now),
+        // One that is over stands among the others.
+        operation: operation
+            .as_ref()
+            .filter(|view| {
+                !view.progress.status.is_over() || !host.state.is_stable() || host.state == HostState::Failed
+            })
+            .map(|view| OperationPart::new(view, &[], now)),
+        operations,
+        has_more_operations,
+        history,
+        has_more_history,
+        all,
         answer,
         answer_problem,
         may_rebuild: host.state.is_stable(),
-        memory: memory(state, &host).await?,
-        power: PowerPart::new(state, &host).await?,
+        power: PowerPart::new(state, host).await?,
         mac: host.mac.to_string(),
-        boot: BootPart::new(state, &host),
-        fingerprint_to_confirm: operation.filter(waits_for_confirmation).and_then(|_| state.fingerprint_of(&host)),
+        boot: BootPart::new(state, host),
+        journey: JourneyPart::new(state, host).await?,
+        evidence: EvidencePart::new(state, host).await?,
+        hardware: HardwarePart::new(host),
+        exchanges: ExchangePart::new(state, host, all).await?,
+        options: OptionsPart::new(state, host).await?,
+        fingerprint_to_confirm: operation.filter(waits_for_confirmation).and_then(|_| state.fingerprint_of(host)),
+        patience,
         shell,
-    };
-    Ok(render(status, &page))
+    })
+}
+
+async fn history(state: &Visit, host: &Host, all: bool) -> Result<(Vec<HistoryRow>, bool), PageProblem> {
+    let now = state.clock.now();
+    let entries = state.hosts.history(&host.id, OperatorState::HISTORY_LINES).await?;
+    let shown = if all { entries.len() } else { SHOWN };
+    let rows = entries.iter().take(shown).map(|entry| HistoryRow::new(entry, now)).collect();
+    Ok((rows, entries.len() > shown))
+}
+
+async fn operations(state: &Visit, host: &Host, all: bool) -> Result<(Vec<OperationPart>, bool), PageProblem> {
+    let now = state.clock.now();
+    let limit = if all { MOST_OPERATIONS } else { u32::try_from(SHOWN + 1).unwrap_or(u32::MAX) };
+    let views = state.operations.history(&host.id, limit).await?;
+    let shown = if all { views.len() } else { SHOWN };
+    let rows = views.iter().take(shown).map(|view| OperationPart::new(view, &[], now)).collect();
+    Ok((rows, views.len() > shown))
 }
 
 fn waits_for_confirmation(view: &OperationView) -> bool {
@@ -139,11 +207,45 @@ async fn hint(state: &Visit, host: &Host) -> Result<String, PageProblem> {
     })
 }
 
-fn facts(state: &Visit, host: &Host, disks: Option<String>, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
+/// What stands on top: what will make the next rebuild fail, and what a member that failed must not do.
+async fn banners(state: &Visit, host: &Host, answer: Option<&str>) -> Result<Vec<Banner>, PageProblem> {
+    let mut banners = Vec::new();
+    if !host.state.is_stable() {
+        return Ok(banners);
+    }
+    let kind = state.catalog.server_type(&host.server_type);
+    match &kind {
+        None => banners.push(Banner {
+            id: "no-server-type",
+            tone: "bad",
+            text: format!(
+                "Its server type `{}` is not in the catalog any more; it cannot be rebuilt.",
+                host.server_type
+            ),
+        }),
+        Some(kind) => {
+            let chosen = state.image_for(host, kind).await?.ok();
+            let warning =
+                chosen.and_then(|choice| memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref()));
+            banners.extend(warning.map(|text| Banner { id: "memory", tone: "warn", text: format!("Memory: {text}.") }));
+            let problem = answer.map(|problem| format!("It could not be given an answer now: {problem}."));
+            banners.extend(problem.map(|text| Banner { id: "no-answer", tone: "warn", text }));
+        }
+    }
+    Ok(banners)
+}
+
+/// What is known of a host apart from its hardware: name and text.
+pub(super) fn facts(
+    state: &Visit,
+    host: &Host,
+    disks: Option<String>,
+    now: jiff::Timestamp,
+) -> Vec<(&'static str, String)> {
     let server_type = state.catalog.server_type(&host.server_type);
     let unknown = || "not known yet".to_owned();
     let full = |at| Moment::new(at, now).full;
-    let mut facts = vec![
+    vec![
         ("MAC address", host.mac.to_string()),
         (
             "Server type",
@@ -169,11 +271,13 @@ fn facts(state: &Visit, host: &Host, disks: Option<String>, now: jiff::Timestamp
         ),
         ("Hardware id", host.hardware_id.clone().unwrap_or_else(unknown)),
         ("SSH host key", state.fingerprint_of(host).unwrap_or_else(unknown)),
+        (
+            "In the cluster",
+            if host.is_member { "yes, as it was seen last" } else { "not known as a member" }.to_owned(),
+        ),
         ("Registered", full(host.registered_at)),
         ("Last installed", host.installed_at.map_or_else(|| "never".to_owned(), full)),
-    ];
-    facts.extend(host.hardware.iter().flat_map(hardware_part::facts));
-    facts
+    ]
 }
 
 impl HistoryRow {
@@ -185,10 +289,4 @@ impl HistoryRow {
             because: entry.because.clone(),
         }
     }
-}
-
-async fn memory(state: &Visit, host: &Host) -> Result<Option<String>, PageProblem> {
-    let Some(kind) = state.catalog.server_type(&host.server_type) else { return Ok(None) };
-    let chosen = state.image_for(host, &kind).await?;
-    Ok(chosen.ok().and_then(|choice| memory_warning(&choice.image, host.hostname.as_str(), host.hardware.as_ref())))
 }

@@ -1,7 +1,10 @@
 //! The pages that are asked for, and the list of hosts.
 
 use askama::Template;
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    http::{StatusCode, Uri},
+    response::Response,
+};
 
 use super::{
     host_page, operation_page,
@@ -13,7 +16,7 @@ use crate::{
     domain::server_type::ServerType,
     http::{
         Visit,
-        extract::{HostPath, OperationPath},
+        extract::{HostPath, OperationPath, query_field},
         problem::Problem,
     },
 };
@@ -24,9 +27,13 @@ pub(in crate::http) async fn hosts(state: Visit) -> Result<Response, PageProblem
 }
 
 /// One host.
-pub(in crate::http) async fn host(state: Visit, id: Result<HostPath, Problem>) -> Result<Response, PageProblem> {
+pub(in crate::http) async fn host(
+    state: Visit,
+    id: Result<HostPath, Problem>,
+    uri: Uri,
+) -> Result<Response, PageProblem> {
     let HostPath(id) = id?;
-    host_page::show(&state, &id, StatusCode::OK, None).await
+    host_page::look(&state, &id, query_field(uri.query(), "show").as_deref() == Some("all")).await
 }
 
 /// One operation.

@@ -9,19 +9,17 @@ use axum::{
 
 use super::{
     forms::{ours, to_host},
+    hardware_part::DiskRow,
+    rebuild_part::{ClusterPart, FindingRow, lines},
     shell::{PageProblem, Shell, render},
     words::Moment,
 };
 use crate::{
     domain::{
         cluster_plan::Belonging,
-        cluster_report::GuestState,
-        disk_selection,
-        hardware::Disk,
         identity::HostId,
         image::Image,
-        image_memory::gibibytes,
-        preflight::{Consent, Finding, GuestOutlook, LONGEST_REASON, Outlook, Preflight, Severity},
+        preflight::{self, Consent, Finding, LONGEST_REASON, Objection, Preflight, Severity},
     },
     http::{
         Visit,
@@ -43,6 +41,9 @@ struct RebuildPage {
     hostname: String,
     disk: Option<String>,
     disks: Vec<DiskRow>,
+    /// That it was installed before, or that nobody knows.
+    before: String,
+    moments: Vec<preflight::Moment>,
     verdict: String,
     verdict_tone: &'static str,
     findings: Vec<FindingRow>,
@@ -57,43 +58,38 @@ struct RebuildPage {
     ask_address: bool,
     member_address: String,
     cluster: Option<ClusterPart>,
-    no_cluster: &'static str,
+    no_cluster: String,
     answer: Option<String>,
-    difference: Option<String>,
+    /// The answer that it was given last; absent when it never was given one.
+    served: Option<Moment>,
+    difference: Option<Vec<(&'static str, String)>>,
     /// Why there is no form: what nobody can override.
     stopped: Option<String>,
     blockers: Vec<(&'static str, bool)>,
     warnings: usize,
-    accepted: bool,
-    reason: String,
+    typed: Typed,
     longest_reason: usize,
+    /// What happens to the machine when the button is pressed, in one line beside it.
+    then: String,
 }
 
-struct DiskRow {
-    path: String,
-    what: String,
+/// What was typed into the form, and what is wrong with it.
+#[derive(Default)]
+struct Typed {
+    confirm: String,
+    reason: String,
+    accepted: bool,
+    confirm_problem: Option<String>,
+    reason_problem: Option<String>,
+    warnings_problem: Option<String>,
+    image_problem: Option<String>,
 }
 
-struct FindingRow {
-    id: &'static str,
-    severity: &'static str,
-    tone: &'static str,
-    sentence: String,
-}
-
-struct ClusterPart {
-    name: String,
-    asked: String,
-    sentence: String,
-    nodes: Vec<(String, bool)>,
-    guests: Vec<GuestRow>,
-}
-
-struct GuestRow {
-    title: String,
-    state: &'static str,
-    tone: &'static str,
-    backup: String,
+/// What a refused form is answered with.
+struct Refused {
+    status: StatusCode,
+    detail: String,
+    typed: Typed,
 }
 
 /// Shows the pre-flight.
@@ -106,7 +102,7 @@ pub(in crate::http) async fn show(
     let field = |name| query_field(uri.query(), name);
     let asked = asked(field("image"), field("member_address").as_deref())?;
     let preflight = state.rebuild.plan(&id, &asked).await?;
-    page(&state, &preflight, &asked, &Consent::default(), None).await
+    page(&state, &preflight, &RebuildWish { asked, ..RebuildWish::default() }, None).await
 }
 
 /// Starts the rebuild, or shows again what is in the way.
@@ -136,37 +132,51 @@ async fn refused(
     refusal: RebuildRefusal,
 ) -> Result<Response, PageProblem> {
     let detail = refusal.to_string();
-    let preflight = match refusal {
-        // It was looked at just now.
-        RebuildRefusal::Objection { preflight, .. } => {
-            return page(state, &preflight, &wish.asked, &wish.consent, Some((StatusCode::CONFLICT, detail))).await;
+    let mut typed = Typed {
+        confirm: wish.confirm.clone().unwrap_or_default(),
+        reason: wish.consent.reason.clone(),
+        accepted: wish.consent.accepts_warnings,
+        ..Typed::default()
+    };
+    match &refusal {
+        RebuildRefusal::Confirmation { .. } => typed.confirm_problem = Some(detail.clone()),
+        RebuildRefusal::UnknownImage(_) => typed.image_problem = Some(detail.clone()),
+        RebuildRefusal::Objection { objection: Objection::Reason, .. } => typed.reason_problem = Some(detail.clone()),
+        RebuildRefusal::Objection { objection: Objection::Unaccepted(_), .. } => {
+            typed.warnings_problem = Some("read them, then say that you mean it".into());
         }
-        refusal @ (RebuildRefusal::UnknownHost(_)
-        | RebuildRefusal::Confirmation { .. }
-        | RebuildRefusal::UnknownImage(_)
+        RebuildRefusal::Objection { objection: Objection::Blocked(_), .. }
+        | RebuildRefusal::UnknownHost(_)
         | RebuildRefusal::UnderWay { .. }
         | RebuildRefusal::NotReady(_)
         | RebuildRefusal::Ledger(_)
         | RebuildRefusal::Secrets(_)
-        | RebuildRefusal::Key(_)) => {
-            let status = Problem::from(refusal).status();
-            let asked = Asked { image: None, ..wish.asked.clone() };
-            (state.rebuild.plan(id, &asked).await?, (status, detail))
-        }
-    };
-    page(state, &preflight.0, &wish.asked, &wish.consent, Some(preflight.1)).await
+        | RebuildRefusal::Key(_) => {}
+    }
+    // What an objection is about was looked at just now.
+    if let RebuildRefusal::Objection { preflight, .. } = refusal {
+        let refused = Refused { status: StatusCode::CONFLICT, detail, typed };
+        return page(state, &preflight, wish, Some(refused)).await;
+    }
+    // An image that is not there cannot be looked at; any other choice stays.
+    let image = wish.asked.image.clone().filter(|_| !matches!(refusal, RebuildRefusal::UnknownImage(_)));
+    let status = Problem::from(refusal).status();
+    let preflight = state.rebuild.plan(id, &Asked { image, ..wish.asked.clone() }).await?;
+    page(state, &preflight, wish, Some(Refused { status, detail, typed })).await
 }
 
 async fn page(
     state: &Visit,
     preflight: &Preflight,
-    asked: &Asked,
-    consent: &Consent,
-    trouble: Option<(StatusCode, String)>,
+    wish: &RebuildWish,
+    refused: Option<Refused>,
 ) -> Result<Response, PageProblem> {
     let (facts, now) = (&preflight.facts, state.clock.now());
-    let host = &facts.host;
-    let (status, trouble) = trouble.map_or((StatusCode::OK, None), |(status, detail)| (status, Some(detail)));
+    let (host, asked) = (&facts.host, &wish.asked);
+    let (status, trouble, typed) = refused.map_or_else(
+        || (StatusCode::OK, None, Typed::default()),
+        |refused| (refused.status, Some(refused.detail), refused.typed),
+    );
     let review = facts.answer.as_ref().and_then(|answer| answer.as_ref().ok());
     let rule = facts.server_type.as_ref().map(|kind| host.options.answer.disk_rule(kind));
     let images = state.images.images().await?;
@@ -174,13 +184,23 @@ async fn page(
     let wall = blockers.iter().find(|finding| !finding.can_be_overridden);
     let stopped = wall.map(|finding| format!("This cannot be overridden: {}.", finding.sentence));
     blockers.dedup_by_key(|finding| finding.id);
-    let ticked = |id: &str| consent.overrides.iter().any(|ticked| ticked == id);
+    let ticked = |id: &str| wish.consent.overrides.iter().any(|ticked| ticked == id);
     let shell = Shell { trouble, ..Shell::new(state).await? };
     let (verdict, verdict_tone) = verdict(preflight);
+    let disk = review.and_then(|review| review.disks.clone()).or(rule);
+    let moments = preflight::moments(facts, state.rebuild.armed_for, disk.as_deref());
+    let served = state.rebuilds.served_answer(&host.id).await?;
     let page = RebuildPage {
+        before: before(preflight, now),
+        then: moments
+            .iter()
+            .find(|moment| moment.id == "started")
+            .map(|moment| moment.title.clone())
+            .unwrap_or_default(),
+        moments,
         id: host.id.to_string(),
         hostname: host.hostname.to_string(),
-        disk: review.and_then(|review| review.disks.clone()).or(rule),
+        disk,
         disks: review.into_iter().flat_map(|review| &review.wiped).map(DiskRow::new).collect(),
         verdict,
         verdict_tone,
@@ -203,20 +223,14 @@ async fn page(
         ask_address: asked.member_address.is_some() || asks_for_address(&facts.cluster.belonging),
         member_address: asked.member_address.map(|address| address.to_string()).unwrap_or_default(),
         cluster: preflight.outlook.as_ref().map(|outlook| ClusterPart::new(outlook, now)),
-        no_cluster: if matches!(facts.cluster.belonging, Belonging::Unknown(_)) {
-            "It could not be asked; see above."
-        } else if facts.cluster.view.is_some() {
-            "There is none yet: the node that was asked stands alone."
-        } else {
-            "There is none yet."
-        },
+        no_cluster: no_cluster(state, preflight),
         answer: review.and_then(|review| review.toml.as_deref()).map(state.redact),
-        difference: difference(state, preflight).await?,
+        difference: difference(state, preflight).await?.as_deref().map(lines),
+        served: served.map(|served| Moment::new(served.at, now)),
         stopped,
         blockers: blockers.iter().map(|finding| (finding.id, ticked(finding.id))).collect(),
         warnings: preflight.of(Severity::Warning).count(),
-        accepted: consent.accepts_warnings,
-        reason: consent.reason.clone(),
+        typed,
         longest_reason: LONGEST_REASON,
         shell,
     };
@@ -253,6 +267,40 @@ fn asks_for_address(belonging: &Belonging) -> bool {
     matches!(belonging, Belonging::AddressNotStated { .. } | Belonging::NameTakenByAnotherAddress { .. })
 }
 
+/// Whether it was installed before, and so what is lost.
+fn before(preflight: &Preflight, now: jiff::Timestamp) -> String {
+    let host = &preflight.facts.host;
+    match host.installed_at {
+        Some(at) => {
+            let at = Moment::new(at, now);
+            format!(
+                "{} was installed before, {} ago ({}): all that is on these disks since then is lost.",
+                host.hostname, at.ago, at.full
+            )
+        }
+        None => format!(
+            "Rackseed has never installed {}. That does not mean that its disks are empty: whatever is on them is lost.",
+            host.hostname
+        ),
+    }
+}
+
+/// What is said where no cluster was seen.
+fn no_cluster(state: &Visit, preflight: &Preflight) -> String {
+    let facts = &preflight.facts;
+    let name = &state.rebuild.world.cluster.cluster_name;
+    if matches!(facts.cluster.belonging, Belonging::Unknown(_)) {
+        "It could not be asked; see above.".to_owned()
+    } else if facts.cluster.view.is_some() {
+        "There is none yet: the node that was asked stands alone.".to_owned()
+    } else {
+        format!(
+            "There is none yet: {} creates the cluster {name} and is its first member, with one vote of one.",
+            facts.host.hostname
+        )
+    }
+}
+
 /// When the machine itself last spoke to us.
 fn last_seen(preflight: &Preflight, now: jiff::Timestamp) -> String {
     let Some(entry) = &preflight.facts.last_heard else {
@@ -261,59 +309,4 @@ fn last_seen(preflight: &Preflight, now: jiff::Timestamp) -> String {
     let moment = Moment::new(entry.at, now);
     let from = preflight.facts.host.address.map(|address| format!(" from {address}")).unwrap_or_default();
     format!("{} ago{from} ({}): {}", moment.ago, moment.full, entry.because)
-}
-
-impl DiskRow {
-    fn new(disk: &Disk) -> Self {
-        let property = |key: &str| disk.properties.get(key).cloned();
-        let serial = property("ID_SERIAL_SHORT").or_else(|| property("ID_SERIAL"));
-        let parts = [
-            property("ID_MODEL"),
-            serial.map(|serial| format!("serial {serial}")),
-            disk.size_bytes.map(gibibytes),
-            disk.is_boot_disk.then(|| "holds the system".to_owned()),
-        ];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        let what = if parts.is_empty() { disk_selection::describe(disk) } else { parts.join(", ") };
-        Self { path: disk.path.clone(), what }
-    }
-}
-
-impl FindingRow {
-    fn new(finding: &Finding) -> Self {
-        let (severity, tone) = match finding.severity {
-            Severity::Blocker => ("Blocker", "bad"),
-            Severity::Warning => ("Warning", "armed"),
-            Severity::Note => ("Note", "calm"),
-        };
-        Self { id: finding.id, severity, tone, sentence: finding.sentence.clone() }
-    }
-}
-
-impl ClusterPart {
-    fn new(outlook: &Outlook, now: jiff::Timestamp) -> Self {
-        let quorum = if outlook.is_quorate { "It has a quorum" } else { "It has no quorum" };
-        Self {
-            name: outlook.name.clone(),
-            asked: outlook.asked.clone(),
-            sentence: format!("{quorum}: {}", outlook.sentence()),
-            nodes: outlook.nodes.clone(),
-            guests: outlook.guests.iter().map(|guest| GuestRow::new(guest, now)).collect(),
-        }
-    }
-}
-
-impl GuestRow {
-    fn new(outlook: &GuestOutlook, now: jiff::Timestamp) -> Self {
-        let (state, tone) = match outlook.guest.state {
-            GuestState::Running => ("running", "bad"),
-            GuestState::Stopped => ("stopped", "calm"),
-            GuestState::Unknown => ("state unknown", "bad"),
-        };
-        let backup = match outlook.last_backup {
-            Some(at) => format!("backed up {} ago", Moment::new(at, now).ago),
-            None => "no backup seen".to_owned(),
-        };
-        Self { title: outlook.guest.title(), state, tone, backup }
-    }
 }

@@ -42,6 +42,17 @@ pub(super) fn span(seconds: i64) -> String {
     }
 }
 
+/// Spells how long something took, to the second as long as that matters.
+pub(super) fn precise(seconds: u64) -> String {
+    match seconds {
+        0 => "less than 1 s".to_owned(),
+        1..=59 => format!("{seconds} s"),
+        60..=3599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..=86_399 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
 /// The colour of a host's bubble: a class of the style sheet.
 pub(super) fn state_tone(state: HostState, operation: Option<&OperationView>) -> &'static str {
     if operation.is_some_and(|view| view.progress.status == OperationStatus::NeedsAttention) {
@@ -124,6 +135,15 @@ pub(super) fn doing(host: &Host, operation: Option<&OperationView>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_something_took_is_told_to_the_second_and_later_to_the_minute() {
+        for (seconds, told) in
+            [(0, "less than 1 s"), (59, "59 s"), (252, "4 min 12 s"), (3600, "1 h 0 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(precise(seconds), told);
+        }
+    }
 
     #[test]
     fn a_span_is_told_in_its_largest_unit() {

@@ -84,7 +84,8 @@ impl Step for VerifyMembership {
         if member.is_some() {
             super::take_join_turn::give_back(context).await?;
         }
-        Ok(Outcome::Done(serde_json::json!({ "cluster": cluster_name(&here) })))
+        let seen_by = there.as_ref().map(|view| view.node.as_str());
+        Ok(Outcome::Done(serde_json::json!({ "cluster": cluster_name(&here), "seen_by": seen_by })))
     }
 }
 
