@@ -157,6 +157,22 @@ pub fn sentence(state: HostState, stayed: Duration, expectation: &Expectation) -
     text
 }
 
+/// The same without the state and its time, for where those stand already: `usually 6 min`.
+pub fn aside(state: HostState, stayed: Duration, expectation: &Expectation) -> String {
+    let is_overdue = stayed > expectation.overdue_after;
+    let limit = expectation.limit.as_secs() / 60;
+    if state == HostState::PxeReady {
+        let asks = if is_overdue { "nobody has started it from the network yet; " } else { "" };
+        return format!("{asks}disarmed after {limit} min");
+    }
+    let usual = expectation.usual.map(|usual| match usual.as_secs() {
+        0..60 => "usually less than a minute".to_owned(),
+        seconds => format!("usually {} min", (seconds + 30) / 60),
+    });
+    let overdue = is_overdue.then(|| format!("overdue, given up after {limit} min"));
+    usual.into_iter().chain(overdue).collect::<Vec<_>>().join("; ")
+}
+
 fn spell(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
@@ -258,5 +274,9 @@ mod tests {
         let armed = Expectation::new(minutes(60), &[]);
         assert_eq!(sentence(HostState::PxeReady, minutes(4), &armed), "armed for 4 min; disarmed after 60 min");
         assert!(sentence(HostState::PxeReady, minutes(40), &armed).contains("nobody has started it"));
+        assert_eq!(aside(HostState::Installing, minutes(4), &usual), "usually 6 min");
+        assert_eq!(aside(HostState::Installing, minutes(14), &usual), "usually 6 min; overdue, given up after 60 min");
+        assert_eq!(aside(HostState::Installing, minutes(4), &armed), "");
+        assert_eq!(aside(HostState::PxeReady, minutes(4), &armed), "disarmed after 60 min");
     }
 }

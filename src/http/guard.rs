@@ -52,7 +52,9 @@ fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(
     }
     // DELETE needs no body; browsers ask before they send one from another site, and are refused above. So they do before a file.
     let path = request.uri().path();
-    let is_expected = is_json(headers) || (path == "/api/images" && is_file(headers));
+    let is_expected = is_json(headers)
+        || (path == "/api/images" && is_file(headers))
+        || (path == "/api/hosts/import" && is_kind(headers, "text/csv"));
     if request.method() == Method::POST && path.starts_with("/api/") && !is_expected {
         let detail = "send JSON, with the header `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));

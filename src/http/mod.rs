@@ -15,6 +15,7 @@ mod entrance;
 mod extract;
 mod guard;
 mod image_checks;
+mod known_hosts;
 mod listener;
 mod live_events;
 mod lossy_wire;

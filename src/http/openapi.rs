@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{
     api::{
         about, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates, hosts,
-        image_checks, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds, settings,
-        sightings, views,
+        image_checks, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds,
+        registrations, settings, sightings, views,
     },
     routes::{BOOT, MACHINE, OPERATOR},
     row::{Audience, Body, Row},
@@ -116,6 +116,10 @@ const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
     add::<views::StepJson>,
     add::<views::ActionJson>,
     add::<views::OutputJson>,
+    add::<registrations::HostCheckJson>,
+    add::<registrations::FieldProblemJson>,
+    add::<registrations::HostImportJson>,
+    add::<registrations::ImportLineJson>,
     add::<batches::NewBatchJson>,
     add::<batches::BatchJson>,
     add::<batches::TurnJson>,

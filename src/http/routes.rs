@@ -6,14 +6,14 @@ use super::{
     BootState, MachineState, OperatorState,
     api::{
         about, activity, answers, audit, batches, boots, catalog, cluster, doctor, exchanges, gates, hosts,
-        image_checks, images, lifecycle, network, notifications, operations, power, rebuilds, settings, sightings,
-        support_bundle,
+        image_checks, images, lifecycle, network, notifications, operations, power, rebuilds, registrations, settings,
+        sightings, support_bundle,
     },
     boot,
     dashboard::{
         about_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page, cluster_page,
-        first_visit_page, forms, image_page, notifications_page, operations_page, options_part, pages, rebuild_page,
-        settings_page, sheet_page, sign_in_page,
+        first_visit_page, forms, host_list_page, image_page, import_page, notifications_page, operations_page,
+        options_part, pages, rebuild_page, register_page, settings_page, sheet_page, sign_in_page,
     },
     live_events, machine, metrics, openapi,
     repeats::Makes,
@@ -39,6 +39,8 @@ pub const ROUTES: &[Route] = &{
 };
 
 const HTML: Body = Body::Text("text/html");
+/// A part of a page, which is none by itself.
+const HTML_PART: Body = Body::Text("text/html;part=tiles");
 const PLAIN: Body = Body::Text("text/plain");
 const ISO: Body = Body::Text("application/octet-stream");
 const AUDIT_QUERY: &[&str] =
@@ -81,8 +83,14 @@ pub(super) const MACHINE: &[Row<MachineState>] = &[
 /// What people and their programs ask.
 #[rustfmt::skip]
 pub(super) const OPERATOR: &[Row<OperatorState>] = &[
-    Row::get("/api/hosts", Body::List("Host"), || get(hosts::list)).says("list the hosts"),
+    Row::get("/api/hosts", Body::List("Host"), || get(hosts::list))
+        .asking(&["q", "state", "server_type", "attention", "overdue", "sort", "limit", "after"])
+        .says("list the hosts that are wanted, by name or in another order"),
     Row::post("/api/hosts", Body::Json("NewHost"), (201, Body::Json("Host")), || post(hosts::register)).once(Makes::Host).says("register a host"),
+    Row::get("/api/hosts/check", Body::Json("HostCheck"), || get(registrations::check)).asking(&["hostname", "mac", "server_type"])
+        .says("what would be wrong with a registration, while it is being typed"),
+    Row::post("/api/hosts/import", Body::Text("text/csv"), (200, Body::Json("HostImport")), || post(registrations::import))
+        .asking(&["dry_run", "skip_wrong", "server_type"]).says("register the hosts of a list (CSV): all of them or none; or only look at it"),
     Row::get("/api/hosts/{id}", Body::Json("Host"), || get(hosts::show)).says("one host with its history and operation"),
     Row { takes: Body::Json("HostChange"), gives: (200, Body::Json("Host")), ..Row::new("PATCH", "/api/hosts/{id}", || patch(hosts::change)) }
         .says("change what was chosen for a host (merge patch)"),
@@ -188,14 +196,22 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("the live feed (server-sent events), resumable by Last-Event-ID"),
     Row::get("/metrics", Body::Text("application/openmetrics-text"), || get(metrics::serve)).says("figures in the OpenMetrics format"),
     Row::get("/healthz", PLAIN, || get(metrics::health)).open().says("whether the daemon can read and write its database"),
-    Row::get("/", HTML, || get(pages::hosts)).says("the hosts as a page"),
     Row::get("/first-visit", HTML, || get(first_visit_page::show)).open().says("the page on which the first visitor claims this daemon"),
     Row::form("/first-visit", &["code", "name", "password", "again"], || post(first_visit_page::claim)).open()
         .says("the form that makes the administrator"),
     Row::get("/sign-in", HTML, || get(sign_in_page::show)).asking(&["next"]).open().says("the page on which people sign in"),
     Row::form("/sign-in", &["name", "password", "next"], || post(sign_in_page::sign_in)).open().says("the form that signs in"),
     Row { needs: Needs::ReadOnly, ..Row::form("/sign-out", &[], || post(sign_in_page::sign_out)) }.says("the form that signs out"),
-    Row::form("/hosts", &["hostname", "mac", "server_type"], || post(forms::register)).says("the registration form"),
+    Row::get("/", HTML, || get(host_list_page::hosts)).asking(&["q", "state", "server_type", "attention", "overdue", "sort", "group", "view", "choose"])
+        .says("the hosts as a page"),
+    Row::get("/hosts/tiles", HTML_PART, || get(host_list_page::tiles))
+        .asking(&["id", "q", "state", "server_type", "attention", "overdue", "sort", "group", "view", "choose"])
+        .says("the tiles of some hosts, and the rest of that page that is short"),
+    Row::get("/hosts/new", HTML, || get(register_page::show)).asking(&["hostname", "mac", "server_type"]).says("the registration form as a page"),
+    Row::get("/hosts/import", HTML, || get(import_page::show)).says("the form for a list of hosts as a page"),
+    Row { gives: (200, HTML), ..Row::form("/hosts/import", &["list", "server_type", "action"], || post(import_page::take)) }
+        .says("the form for a list of hosts: checks it, then registers it"),
+    Row::form("/hosts", &["hostname", "mac", "server_type"], || post(register_page::register)).says("the registration form"),
     Row::form("/sightings/{mac}/forget", &[], || post(forms::forget_sighting)).says("the form that forgets a machine that was seen"),
     Row::get("/hosts/{id}", HTML, || get(pages::host)).asking(&["show"]).says("one host as a page; all that is kept of it with `show=all`"),
     Row::get("/hosts/{id}/sheet", HTML, || get(sheet_page::show)).says("the hand-over sheet of a host: one page for a printer, without secrets"),

@@ -1,6 +1,10 @@
 //! What a person may ask about operations: look, retry, cancel, confirm a host key.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Advance, Engine, Pause, World,
@@ -146,6 +150,35 @@ impl OperationDesk {
         let actions = actions::offers(&progress, host.as_ref(), done);
         let pause = world.pauses.all().remove(id);
         Ok(Some((OperationView { operation, progress, actions, pause }, journal.len())))
+    }
+
+    /// Returns how several operations are doing, asked for at once, without what a person can do about them.
+    pub async fn outlines(&self, ids: &[OperationId]) -> Result<HashMap<OperationId, OperationView>, LedgerError> {
+        let mut pauses = self.world.pauses.all();
+        let views = self.world.journal.operations_by_id(ids).await?.into_iter().map(|(operation, journal)| {
+            let progress = operation::fold(&operation, &journal);
+            let pause = pauses.remove(&operation.id);
+            (operation.id.clone(), OperationView { operation, progress, actions: Vec::new(), pause })
+        });
+        Ok(views.collect())
+    }
+
+    /// Returns the latest operations of several hosts, asked for at once.
+    pub async fn latest_of(&self, hosts: &[&Host]) -> Result<HashMap<OperationId, OperationView>, LedgerError> {
+        let ids: Vec<_> = hosts.iter().filter_map(|host| host.operation.clone()).collect();
+        let mut views = self.outlines(&ids).await?;
+        let open = |view: &&OperationView| !view.progress.status.is_over();
+        let open: Vec<_> = views.values().filter(open).map(|view| view.operation.id.clone()).collect();
+        let rebuilds = self.world.rebuilds.rebuilds(&open).await?;
+        let done: HashMap<_, _> =
+            rebuilds.iter().map(|rebuild| (&rebuild.operation, Done::of(Some(rebuild)))).collect();
+        for host in hosts {
+            let Some(view) = host.operation.as_ref().and_then(|id| views.get_mut(id)) else { continue };
+            let is_over = view.progress.status.is_over();
+            let done = done.get(&view.operation.id).copied().unwrap_or_default();
+            view.actions = actions::offers(&view.progress, (!is_over).then_some(*host), done);
+        }
+        Ok(views)
     }
 
     /// Returns what the steps of an operation said, by step and attempt.

@@ -44,6 +44,9 @@ pub trait HostLedger: Send + Sync {
     /// Registers a host in state `registered` and tells the live feed; nothing is written when name or address are taken.
     async fn register(&self, host: &NewHost, feed: &NewLiveEvent) -> Result<Host, RegisterError>;
 
+    /// Registers several hosts in one transaction: all of them, or none when a name or an address of one is taken.
+    async fn register_all(&self, hosts: &[(NewHost, NewLiveEvent)]) -> Result<Vec<Host>, RegisterError>;
+
     /// Returns a host.
     async fn host(&self, id: &HostId) -> Result<Option<Host>, LedgerError>;
 

@@ -33,6 +33,8 @@ pub trait OperationJournal: Send + Sync {
 
     /// Returns the operations that a question asks for, newest first, with their journals: few queries, however many they are.
     async fn operations(&self, question: &OperationQuestion) -> Result<Vec<OperationRecord>, LedgerError>;
+    /// Returns several operations with their journals in one question; what does not exist is left out.
+    async fn operations_by_id(&self, ids: &[OperationId]) -> Result<Vec<(Operation, Vec<JournalEntry>)>, LedgerError>;
 
     /// Returns the operations that are not marked as over, oldest first.
     async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError>;

@@ -17,6 +17,9 @@ pub trait RebuildLedger: Send + Sync {
     /// Returns the rebuild of an operation.
     async fn rebuild(&self, operation: &OperationId) -> Result<Option<Rebuild>, LedgerError>;
 
+    /// Returns the rebuilds of several operations in one question.
+    async fn rebuilds(&self, operations: &[OperationId]) -> Result<Vec<Rebuild>, LedgerError>;
+
     /// Returns the newest rebuild of a host, ended or not.
     async fn latest_rebuild(&self, host: &HostId) -> Result<Option<Rebuild>, LedgerError>;
 

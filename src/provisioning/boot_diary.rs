@@ -172,6 +172,13 @@ impl BootDiary {
         self.kept().records.get(mac).cloned().unwrap_or_default()
     }
 
+    /// When something was last seen of a machine, and the sentence for it.
+    pub fn latest(&self, mac: MacAddress) -> Option<(Timestamp, String)> {
+        let kept = self.kept();
+        let seen = kept.records.get(mac)?.all().next_back()?;
+        Some((seen.last_at, seen.milestone.sentence()))
+    }
+
     /// Forgets a machine, unless it is a host.
     pub fn forget_stranger(&self, mac: MacAddress) {
         if self.boot_table.known(mac).is_none() {

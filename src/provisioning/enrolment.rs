@@ -10,9 +10,10 @@ use crate::{
     domain::{
         host::{Host, NewHost},
         host_options::OptionProblem,
-        identity::{HostId, Hostname, MacAddress, ServerTypeName},
+        identity::{HostId, Hostname, ServerTypeName},
         live_event::{NewLiveEvent, Topic},
         power::PowerOptions,
+        registration::{FieldProblem, Register, Typed, Understood, understand},
         repeat::Intended,
     },
     ports::{Catalog, Clock, HostLedger, LedgerError, RegisterError, Secrets, SecretsError},
@@ -79,36 +80,24 @@ impl Enrolment {
         mac: &str,
         server_type: &str,
     ) -> Result<Host, EnrolmentError> {
-        let (hostname, mac, server_type) = (
-            hostname.trim().parse::<Hostname>(),
-            mac.trim().parse::<MacAddress>(),
-            self.server_type(server_type.trim()),
-        );
-        let (hostname, mac, server_type) = match (hostname, mac, server_type) {
-            (Ok(hostname), Ok(mac), Ok(server_type)) => (hostname, mac, server_type),
-            (hostname, mac, server_type) => {
-                let problems = [
-                    hostname.err().map(|error| ("hostname", error.to_string())),
-                    mac.err().map(|error| ("mac", error.to_string())),
-                    server_type.err().map(|problem| ("server_type", problem)),
-                ];
-                return Err(EnrolmentError::Invalid(problems.into_iter().flatten().collect()));
-            }
-        };
-        let random = intended.map_or_else(|| self.secrets.short_random(), Ok)?;
-        let message = format!("{hostname} ({mac}) was registered as {server_type}");
-        let host =
-            NewHost { id: HostId::from_random(random), hostname, mac, server_type, registered_at: self.clock.now() };
-        let feed = NewLiveEvent { topic: Topic::Host, host: Some(host.id.clone()), operation: None, message };
-        let host = self.hosts.register(&host, &feed).await.map_err(|error| match error {
-            RegisterError::Ledger(error) => EnrolmentError::Ledger(error),
-            taken @ (RegisterError::DuplicateMac { .. } | RegisterError::DuplicateHostname { .. }) => {
-                EnrolmentError::Taken(taken)
-            }
-        })?;
+        let typed = Typed { hostname: hostname.into(), mac: mac.into(), server_type: server_type.into() };
+        let wanted = understand(&typed, &self.kinds()).map_err(invalid)?;
+        let (host, feed) = self.new_host(intended, wanted)?;
+        let host = self.hosts.register(&host, &feed).await.map_err(refused)?;
         self.show(&host.id).await?;
         self.sightings.forget(host.mac);
         Ok(host)
+    }
+
+    /// Registers several hosts at once: all of them or none.
+    pub async fn register_all(&self, wanted: Vec<Understood>) -> Result<Vec<Host>, EnrolmentError> {
+        let new: Vec<_> = wanted.into_iter().map(|wanted| self.new_host(None, wanted)).collect::<Result<_, _>>()?;
+        let hosts = self.hosts.register_all(&new).await.map_err(refused)?;
+        for host in &hosts {
+            self.show(&host.id).await?;
+            self.sightings.forget(host.mac);
+        }
+        Ok(hosts)
     }
 
     /// Changes what was chosen for a host by a merge patch (RFC 7396). A rebuild that is under way keeps what it began with, apart from how
@@ -151,13 +140,27 @@ impl Enrolment {
         })
     }
 
-    fn server_type(&self, name: &str) -> Result<ServerTypeName, String> {
-        let parsed = name.parse::<ServerTypeName>().map_err(|error| error.to_string())?;
-        if self.catalog.server_type(&parsed).is_some() {
-            return Ok(parsed);
-        }
-        let known: Vec<_> = self.catalog.server_types().iter().map(|kind| kind.name.to_string()).collect();
-        Err(format!("there is no server type `{name}`; known are: {}", known.join(", ")))
+    /// What registrations are checked against, as things are now.
+    pub async fn register_of_now(&self) -> Result<Register, LedgerError> {
+        Ok(Register::new(self.hosts.hosts().await?.iter(), self.kinds()))
+    }
+
+    fn kinds(&self) -> Vec<ServerTypeName> {
+        self.catalog.server_types().into_iter().map(|kind| kind.name).collect()
+    }
+
+    fn new_host(
+        &self,
+        intended: Option<Intended>,
+        wanted: Understood,
+    ) -> Result<(NewHost, NewLiveEvent), SecretsError> {
+        let random = intended.map_or_else(|| self.secrets.short_random(), Ok)?;
+        let Understood { hostname, mac, server_type } = wanted;
+        let message = format!("{hostname} ({mac}) was registered as {server_type}");
+        let host =
+            NewHost { id: HostId::from_random(random), hostname, mac, server_type, registered_at: self.clock.now() };
+        let feed = NewLiveEvent { topic: Topic::Host, host: Some(host.id.clone()), operation: None, message };
+        Ok((host, feed))
     }
 
     /// Removes a host that is not being rebuilt.
@@ -173,6 +176,19 @@ impl Enrolment {
             Err(KeeperError::Ledger(LedgerError::Conflict) | KeeperError::Illegal(_)) => Err(busy()),
             Err(KeeperError::Ledger(error)) => Err(error.into()),
             Err(KeeperError::Secrets(error)) => Err(error.into()),
+        }
+    }
+}
+
+fn invalid(problems: Vec<FieldProblem>) -> EnrolmentError {
+    EnrolmentError::Invalid(problems.into_iter().map(|problem| (problem.field, problem.problem)).collect())
+}
+
+fn refused(error: RegisterError) -> EnrolmentError {
+    match error {
+        RegisterError::Ledger(error) => EnrolmentError::Ledger(error),
+        taken @ (RegisterError::DuplicateMac { .. } | RegisterError::DuplicateHostname { .. }) => {
+            EnrolmentError::Taken(taken)
         }
     }
 }

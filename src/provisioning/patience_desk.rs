@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use crate::{
         host::Host,
         host_lifecycle::HostState,
         identity::{HostId, ServerTypeName},
-        patience::{Expectation, Watch, passages_of_type, sentence},
+        patience::{Expectation, Watch, aside, passages_of_type, sentence},
     },
     ports::{Clock, HostLedger, LedgerError},
 };
@@ -38,6 +38,16 @@ pub struct HostPatience {
     pub is_given_up: bool,
     /// All of it for a person.
     pub sentence: String,
+    /// The same without state and time, for where they stand already.
+    pub aside: String,
+    /// How long it has until it is overdue.
+    pub overdue_in: Duration,
+}
+
+/// What the history of a server type taught, and when it was read.
+struct Learned {
+    at: Duration,
+    passages: HashMap<HostState, Vec<Duration>>,
 }
 
 /// Answers.
@@ -46,13 +56,13 @@ pub struct PatienceDesk {
     clock: Arc<dyn Clock>,
     settings: Patience,
     watches: Mutex<HashMap<HostId, (Timestamp, Watch)>>,
-    known: Mutex<HashMap<(ServerTypeName, HostState), (Duration, Expectation)>>,
+    learned: Mutex<HashMap<ServerTypeName, Learned>>,
 }
 
 impl PatienceDesk {
     /// Looks at these hosts with this patience.
     pub fn new(hosts: Arc<dyn HostLedger>, clock: Arc<dyn Clock>, settings: Patience) -> Self {
-        Self { hosts, clock, settings, watches: Mutex::default(), known: Mutex::default() }
+        Self { hosts, clock, settings, watches: Mutex::default(), learned: Mutex::default() }
     }
 
     /// How a host is doing; `None` in a stable state.
@@ -69,6 +79,8 @@ impl PatienceDesk {
             is_overdue: stayed > expectation.overdue_after,
             is_given_up: watch.is_past(expectation.limit, running),
             sentence: sentence(host.state, stayed, &expectation),
+            aside: aside(host.state, stayed, &expectation),
+            overdue_in: expectation.overdue_after.saturating_sub(stayed),
             expectation,
         }))
     }
@@ -95,14 +107,24 @@ impl PatienceDesk {
         state: HostState,
         setting: Duration,
     ) -> Result<Expectation, LedgerError> {
-        let (key, running) = ((server_type.clone(), state), self.clock.running());
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        if let Some((_, expectation)) = known.filter(|(at, _)| running.saturating_sub(*at) < BELIEVED_FOR) {
+        let running = self.clock.running();
+        let is_believed = |learned: &&Learned| running.saturating_sub(learned.at) < BELIEVED_FOR;
+        let expect =
+            |learned: &Learned| Expectation::new(setting, learned.passages.get(&state).map_or(&[], Vec::as_slice));
+        let known = self.learned().get(server_type).filter(is_believed).map(expect);
+        if let Some(expectation) = known {
             return Ok(expectation);
         }
+        // One look at the history teaches all states: the hosts of a rack are in several of them at once.
         let history = self.hosts.history_of_type(server_type, HISTORY_LINES).await?;
-        let expectation = Expectation::new(setting, &passages_of_type(&history, state));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (running, expectation));
+        let passages = HostState::ALL.iter().map(|state| (*state, passages_of_type(&history, *state)));
+        let learned = Learned { at: running, passages: passages.collect() };
+        let expectation = expect(&learned);
+        self.learned().insert(server_type.clone(), learned);
         Ok(expectation)
+    }
+
+    fn learned(&self) -> MutexGuard<'_, HashMap<ServerTypeName, Learned>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

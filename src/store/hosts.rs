@@ -47,6 +47,24 @@ impl HostLedger for Store {
         .await?
     }
 
+    async fn register_all(&self, hosts: &[(NewHost, NewLiveEvent)]) -> Result<Vec<Host>, RegisterError> {
+        let hosts = hosts.to_vec();
+        self.write(move |write| {
+            // Looked at before anything is written: what is answered without an error is committed.
+            for (host, _) in &hosts {
+                if let Some(duplicate) = find_duplicate(write, host)? {
+                    return Ok(Err(duplicate));
+                }
+            }
+            for (host, feed) in &hosts {
+                insert_host(write, host)?;
+                tell(write, feed, host.registered_at)?;
+            }
+            hosts.iter().map(|(host, _)| known_host(write, &host.id)).collect::<Result<Vec<_>, _>>().map(Ok)
+        })
+        .await?
+    }
+
     async fn host(&self, id: &HostId) -> Result<Option<Host>, LedgerError> {
         let id = id.clone();
         self.read(move |connection| find_host(connection, &id)).await

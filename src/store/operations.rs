@@ -1,5 +1,7 @@
 //! Operations, their journals, and the turns to change a cluster's membership.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -38,6 +40,11 @@ impl OperationJournal for Store {
     async fn operations(&self, question: &OperationQuestion) -> Result<Vec<OperationRecord>, LedgerError> {
         let asked = question.clone();
         self.read(move |connection| asked_operations(connection, &asked)).await
+    }
+
+    async fn operations_by_id(&self, ids: &[OperationId]) -> Result<Vec<(Operation, Vec<JournalEntry>)>, LedgerError> {
+        let ids = to_json(&ids)?;
+        self.read(move |connection| find_operations(connection, &ids)).await
     }
 
     async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
@@ -252,6 +259,22 @@ fn find_operation(
     let sql = "SELECT * FROM journal WHERE operation = ?1 ORDER BY position";
     let journal = all(connection, sql, [id.as_str()], read_entry)?;
     Ok(Some((operation, journal)))
+}
+
+/// Several operations, their ids a list in JSON.
+fn find_operations(connection: &Connection, ids: &str) -> Result<Vec<(Operation, Vec<JournalEntry>)>, LedgerError> {
+    let sql = "SELECT * FROM operations WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY number";
+    let operations = all(connection, sql, [ids], read_operation)?;
+    let sql = "SELECT * FROM journal WHERE operation IN (SELECT value FROM json_each(?1)) ORDER BY operation, position";
+    let mut journals: HashMap<OperationId, Vec<JournalEntry>> = HashMap::with_capacity(operations.len());
+    for (id, entry) in all(connection, sql, [ids], |row| Ok((text(row, "operation")?, read_entry(row)?)))? {
+        journals.entry(id).or_default().push(entry);
+    }
+    let found = operations.into_iter().map(|operation| {
+        let journal = journals.remove(&operation.id).unwrap_or_default();
+        (operation, journal)
+    });
+    Ok(found.collect())
 }
 
 pub(super) fn read_operation(row: &Row<'_>) -> Result<Operation, LedgerError> {

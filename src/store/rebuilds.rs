@@ -34,6 +34,15 @@ impl RebuildLedger for Store {
         self.read(move |connection| find_rebuild(connection, &operation)).await
     }
 
+    async fn rebuilds(&self, operations: &[OperationId]) -> Result<Vec<Rebuild>, LedgerError> {
+        let operations = to_json(&operations)?;
+        self.read(move |connection| {
+            let sql = format!("{SELECT_REBUILD} WHERE operation IN (SELECT value FROM json_each(?1))");
+            all(connection, &sql, [operations], read_rebuild)
+        })
+        .await
+    }
+
     async fn latest_rebuild(&self, host: &HostId) -> Result<Option<Rebuild>, LedgerError> {
         let host = host.clone();
         self.read(move |connection| {

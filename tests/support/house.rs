@@ -139,6 +139,15 @@ impl House {
         command
     }
 
+    /// The same daemon after a restart, on the same addresses for people.
+    pub(crate) async fn restarted_in_place(self) -> Self {
+        let Self { daemon, folder, client, mut settings } = self;
+        settings.server.listen = daemon.operator_address;
+        daemon.stop().await;
+        let daemon = Daemon::start(settings.clone()).await.unwrap();
+        Self { daemon, folder, client, settings }
+    }
+
     /// A daemon with one image of release 9.2.
     pub(crate) async fn furnished() -> Self {
         let house = Self::empty().await;

@@ -3,32 +3,59 @@
 use axum::{
     Extension, Json,
     extract::State,
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::IntoResponse,
 };
 use serde::Deserialize;
 
 use super::views::HostJson;
 use crate::{
-    domain::{identity::HostId, repeat::Intended},
+    domain::{
+        host_list::{Group, HostWish, Sort},
+        identity::HostId,
+        repeat::Intended,
+    },
     http::{
         OperatorState,
-        extract::{HostPath, JsonBody},
+        extract::{HostPath, JsonBody, query_fields},
+        known_hosts::KnownHost,
+        paging::{Page, Paging},
         problem::Problem,
         repeats::intended,
         schema::described,
     },
 };
 
-/// Every host, by name.
-pub(crate) async fn list(State(state): State<OperatorState>) -> Result<Json<Vec<HostJson>>, Problem> {
-    let mut hosts = Vec::new();
-    for host in state.hosts.hosts().await? {
-        let operation = state.operation_of(&host).await?;
-        let view = HostJson::new(&host, state.fingerprint_of(&host), operation.as_ref(), None);
-        hosts.push(view.within(state.patience.look(&host).await?));
+/// The hosts that are wanted, by name where no order is.
+pub(crate) async fn list(
+    State(state): State<OperatorState>,
+    uri: Uri,
+    paging: Paging,
+) -> Result<Page<HostJson>, Problem> {
+    let fields = query_fields(uri.query());
+    let (mut wish, problems) = HostWish::read(fields.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    if let Some((field, problem)) = problems.into_iter().next() {
+        return Err(Problem::parameter(field, problem));
     }
-    Ok(Json(hosts))
+    if !fields.iter().any(|(name, _)| name == "sort") {
+        wish.sort = Sort::Name;
+    }
+    wish.group = Group::None;
+    let mut known = state.known_hosts().await?;
+    known.retain(|known| wish.wants(&known.listed()));
+    known.sort_by(|one, other| wish.order(&one.listed(), &other.listed()));
+    let rule = "is the id of a host of the page before; ask from the beginning when that one has gone";
+    if let Some(after) = paging.after::<HostId>(rule)? {
+        let place = known.iter().position(|known| known.host.id == after);
+        known.drain(..=place.ok_or_else(|| Problem::parameter("after", rule))?);
+    }
+    known.truncate(usize::try_from(paging.rows()).unwrap_or(usize::MAX));
+    let operations = state.operations.latest_of(&known.iter().map(|known| &known.host).collect::<Vec<_>>()).await?;
+    let form = |known: KnownHost| {
+        let operation = known.host.operation.as_ref().and_then(|id| operations.get(id));
+        HostJson::new(&known.host, state.fingerprint_of(&known.host), operation, None).within(known.patience)
+    };
+    Ok(paging.further(known, |known| known.host.id.to_string()).map(form))
 }
 
 described! {

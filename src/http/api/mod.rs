@@ -25,6 +25,7 @@ pub(super) mod operations;
 pub(super) mod power;
 pub(super) mod rebuild_views;
 pub(super) mod rebuilds;
+pub(super) mod registrations;
 pub(super) mod settings;
 pub(super) mod sightings;
 pub(super) mod support_bundle;

@@ -39,6 +39,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("images.js", SCRIPT, include_str!("assets/images.js")),
     ("poll.js", SCRIPT, include_str!("assets/poll.js")),
     ("host.js", SCRIPT, include_str!("assets/host.js")),
+    ("hosts.js", SCRIPT, include_str!("assets/hosts.js")),
+    ("register.js", SCRIPT, include_str!("assets/register.js")),
     ("upload.js", SCRIPT, include_str!("assets/upload.js")),
     ("mark.svg", PICTURE, include_str!("assets/mark.svg")),
     ("mark-trouble.svg", PICTURE, include_str!("assets/mark-trouble.svg")),

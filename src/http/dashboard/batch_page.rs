@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     forms::ours,
-    pages::{Registration, host_list},
+    host_list_page::with_refused_batch,
     shell::{PageProblem, Shell, render},
     words::{Moment, plain, title},
 };
@@ -167,8 +167,9 @@ pub(in crate::http) async fn open(state: Visit, fields: Result<FormFields, Probl
     match state.batches.open(wish).await.map_err(Problem::from) {
         Ok(batch) => Ok(to_batch(&batch.id)),
         Err(problem) => {
-            let form = Registration { trouble: Some(problem.detail().to_owned()), ..Registration::default() };
-            host_list(&state, problem.status(), form).await
+            let ticked = fields.all("host").map(str::to_owned).collect();
+            let confirm = fields.get("confirm").to_owned();
+            with_refused_batch(&state, problem.status(), ticked, confirm, problem.detail().to_owned()).await
         }
     }
 }

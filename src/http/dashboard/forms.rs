@@ -6,11 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 
-use super::{
-    host_page, operation_page,
-    pages::{Registration, host_list},
-    shell::PageProblem,
-};
+use super::{host_page, operation_page, shell::PageProblem};
 use crate::{
     domain::identity::{HostId, OperationId},
     http::{
@@ -32,33 +28,6 @@ pub(super) fn ours(state: &Visit, fields: Result<FormFields, Problem>) -> Result
     }
     let detail = "this form is not from a page of the running daemon; go back, reload the page, and try again";
     Err(Problem::new(StatusCode::FORBIDDEN, detail).into())
-}
-
-/// Registers a host.
-pub(in crate::http) async fn register(
-    state: Visit,
-    fields: Result<FormFields, Problem>,
-) -> Result<Response, PageProblem> {
-    let fields = ours(&state, fields)?;
-    let (hostname, mac, server_type) = (fields.get("hostname"), fields.get("mac"), fields.get("server_type"));
-    let problem: Problem = match state.enrolment.register(hostname, mac, server_type).await {
-        Ok(host) => return Ok(to_host(&host.id)),
-        Err(error) => error.into(),
-    };
-    let said = |field: &str| problem.field(field).map(str::to_owned);
-    let mut form = Registration {
-        hostname: hostname.to_owned(),
-        mac: mac.to_owned(),
-        server_type: server_type.to_owned(),
-        hostname_problem: said("hostname"),
-        mac_problem: said("mac"),
-        server_type_problem: said("server_type"),
-        trouble: None,
-    };
-    if form.hostname_problem.is_none() && form.mac_problem.is_none() && form.server_type_problem.is_none() {
-        form.trouble = Some(problem.detail().to_owned());
-    }
-    host_list(&state, problem.status(), form).await
 }
 
 /// Forgets a machine that was seen and is not registered.

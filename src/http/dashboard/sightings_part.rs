@@ -35,7 +35,7 @@ pub(super) struct SightingRow {
 
 impl SightingsPart {
     /// Looks at what was seen, with names that are still free.
-    pub(super) fn new(state: &Visit, hosts: &[Host]) -> Self {
+    pub(super) fn new(state: &Visit, hosts: &[&Host]) -> Self {
         let (all, now) = (state.sightings.all(), state.clock.now());
         let kinds = state.catalog.server_types();
         let mut taken: BTreeSet<String> = hosts.iter().map(|host| host.hostname.to_string()).collect();
@@ -60,5 +60,10 @@ impl SightingsPart {
             }
         });
         Self { rows: rows.collect(), more: all.len().saturating_sub(MOST_SHOWN) }
+    }
+
+    /// How many machines wait.
+    pub(super) fn seen(&self) -> usize {
+        self.rows.len() + self.more
     }
 }

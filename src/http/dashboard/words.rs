@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::domain::{
     host::Host,
     host_lifecycle::HostState,
+    host_list::tone,
     operation::{OperationStatus, StepStatus},
 };
 use crate::operations::OperationView;
@@ -55,20 +56,7 @@ pub(super) fn precise(seconds: u64) -> String {
 
 /// The colour of a host's bubble: a class of the style sheet.
 pub(super) fn state_tone(state: HostState, operation: Option<&OperationView>) -> &'static str {
-    if operation.is_some_and(|view| view.progress.status == OperationStatus::NeedsAttention) {
-        return "bad";
-    }
-    match state {
-        HostState::Registered => "calm",
-        HostState::PxeReady => "armed",
-        HostState::PxeBooted
-        | HostState::Installing
-        | HostState::Installed
-        | HostState::FirstBoot
-        | HostState::Joining => "busy",
-        HostState::Ready => "good",
-        HostState::Failed => "bad",
-    }
+    tone(state, operation.map(|view| view.progress.status)).word()
 }
 
 /// The colour of an operation.

@@ -74,6 +74,10 @@ impl OperationJournal for KillingJournal {
         self.inner.batch_of(operation).await
     }
 
+    async fn operations_by_id(&self, ids: &[OperationId]) -> Result<Vec<(Operation, Vec<JournalEntry>)>, LedgerError> {
+        self.inner.operations_by_id(ids).await
+    }
+
     async fn open_operations(&self) -> Result<Vec<OperationId>, LedgerError> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.open_operations().await
