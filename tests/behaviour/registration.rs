@@ -147,6 +147,7 @@ async fn in_a_browser_the_form_judges_what_is_typed_and_a_file_becomes_a_list() 
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1200, 900).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/hosts/new")).await;
     browser.fill("#mac", "5254.0000.0001").await;
     browser.see("#mac-problem", "belongs to the host pve-01").await;
@@ -183,6 +184,7 @@ async fn a_machine_that_was_seen_is_registered_with_one_press() {
     assert_eq!(Answer::of(house.client.get(script)).await.status, 200);
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
     browser.open(&house.operator("/")).await;
     browser.see("#sightings", "52:54:00:00:00:77").await;
     browser.see("#next", "1").await;

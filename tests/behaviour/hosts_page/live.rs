@@ -25,6 +25,7 @@ async fn open(house: &House, path: &str) -> (Browser, tempfile::TempDir) {
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
     browser.resize(1200, 900).await;
+    browser.sign_in(house).await;
     browser.open(&house.operator(path)).await;
     until(&browser, "typeof source === 'object' && source?.readyState === 1").await;
     (browser, profile)
