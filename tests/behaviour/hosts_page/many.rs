@@ -17,7 +17,7 @@ const LINES: i64 = 30;
 
 /// Writes the hosts as years of work leave them: most ready, some at work, some waiting for a person.
 fn seed(house: &House) {
-    let mut database = Connection::open(house.folder.path().join("data/rackseed.db")).unwrap();
+    let mut database = Connection::open(house.database()).unwrap();
     database.busy_timeout(Duration::from_secs(20)).unwrap();
     #[expect(clippy::disallowed_methods, reason = "the daemon beside has the system's clock")]
     let now = Timestamp::now().to_string();
