@@ -91,17 +91,24 @@ fn rebuild(known: &[KnownHost]) -> Lesson {
 fn switch_on(known: &[KnownHost]) -> Lesson {
     let armed = known.iter().find(|known| known.host.state == HostState::PxeReady);
     let at_work = known.iter().find(|known| !known.host.state.is_stable());
+    let failed = known.iter().find(|known| known.host.state == HostState::Failed);
     let todo = match (armed, at_work) {
         (Some(host), _) => {
             format!("Switch {} on and let it boot from the network. The rest goes by itself.", host.host.hostname)
         }
         (None, Some(host)) => format!("{} is on its way; its page shows each step as it happens.", host.host.hostname),
+        (None, None) if failed.is_some() => {
+            "The rebuild did not end well. The page of the host says why, and what to do next.".to_owned()
+        }
         (None, None) => "Switch the machine on and let it boot from the network. The rest goes by itself.".to_owned(),
     };
     let mut lesson = lesson("Switch it on", false, todo);
-    if let Some(host) = armed.or(at_work) {
+    if let Some(host) = armed.or(at_work).or(failed) {
         lesson.address = format!("/hosts/{}", host.host.id);
-        lesson.button = "Watch it";
+        lesson.button = if host.host.state == HostState::Failed { "Look at it" } else { "Watch it" };
+    }
+    if armed.or(at_work).is_none() && failed.is_some() {
+        lesson.name = "See why it failed";
     }
     lesson
 }
