@@ -73,6 +73,9 @@ impl OperationPart {
             let kind = steps::step(&step.name).map(crate::operations::Step::kind);
             row.begins = kind.filter(|_| kind != last).map(stretch);
             last = kind;
+            if progress.status.is_over() {
+                row.end_with_its_operation(step.status);
+            }
         }
         let took = progress.ended_at.map(|ended| span(ended.as_second() - view.operation.started_at.as_second()));
         Self {
@@ -168,6 +171,24 @@ impl StepRow {
             tries,
             begins: None,
             outputs: outputs.iter().filter(|output| output.step == step.name).cloned().collect(),
+        }
+    }
+}
+
+impl StepRow {
+    /// Nothing goes on in an operation that is over: a step that was at work was stopped, and one whose turn had not come never has it.
+    fn end_with_its_operation(&mut self, status: StepStatus) {
+        match status {
+            StepStatus::Running | StepStatus::Waiting | StepStatus::Undoing => {
+                (self.status, self.tone) = ("stopped here".to_owned(), "calm");
+                (self.started, self.limit) = (None, String::new());
+            }
+            StepStatus::Pending => self.status = "not begun".to_owned(),
+            StepStatus::Succeeded
+            | StepStatus::Skipped
+            | StepStatus::Failed
+            | StepStatus::Undone
+            | StepStatus::UndoFailed => {}
         }
     }
 }

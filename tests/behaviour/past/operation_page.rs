@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{MAC, answered};
-use crate::support::{browser::Browser, house::House};
+use crate::support::{browser::Browser, house::House, rebuild_world::RebuildWorld};
 
 /// What a page has between two texts.
 fn between<'a>(page: &'a str, begin: &str, end: &str) -> &'a str {
@@ -48,6 +48,9 @@ async fn an_operation_that_ended_says_how_it_ended_and_what_is_left_to_do() {
     let summary = between(&page, "id=\"summary\">", "</p>");
     assert!(summary.contains("its disk may be half written") && summary.contains("It took "), "{summary}");
     assert!(!page.contains("What you can do"), "nothing can be done about it any more");
+    let stopped = between(&page, "id=\"step-await_installation\"", "</li>");
+    assert!(stopped.contains("stopped here") && !stopped.contains("<time"), "nothing counts on: {stopped}");
+    assert!(between(&page, "id=\"step-join_cluster\"", "</li>").contains("not begun"), "{page}");
 }
 
 #[tokio::test]
@@ -104,4 +107,18 @@ async fn a_person_opens_a_running_operation_and_cancels_it_after_reading_what_th
     browser.resize(1280, 900).await;
     browser.scheme("dark").await;
     browser.picture("operation-dark").await;
+}
+
+#[tokio::test]
+async fn what_is_usual_is_told_from_the_third_rebuild_of_a_server_type_on() {
+    let world = RebuildWorld::new();
+    let mut usual = std::collections::BTreeMap::new();
+    for last in 1..=4 {
+        let (host, operation) = world.armed_without_driver(&format!("pve-0{last}"), last).await;
+        let view = world.operations().view(&operation).await.unwrap().unwrap();
+        usual = world.operations().usual(&view.operation).await.unwrap();
+        assert_eq!(usual.is_empty(), last < 4, "{last}: {usual:?}");
+        world.run(&world.world, &host, &operation).await.unwrap();
+    }
+    assert!(usual["await_installation"].as_secs() >= 1, "{usual:?}");
 }
