@@ -101,6 +101,13 @@ impl ActivityRow {
     }
 }
 
+impl ActivityRow {
+    /// The same on the page of its operation, which needs no link to itself.
+    pub(super) fn on_its_page(self) -> Self {
+        Self { host: String::new(), operation: String::new(), ..self }
+    }
+}
+
 fn topic_words(topic: Topic) -> &'static str {
     match topic {
         Topic::Host => "hosts",

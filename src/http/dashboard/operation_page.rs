@@ -77,7 +77,7 @@ pub(super) async fn show(
         summary: summary(&view, &hostname),
         overridden: overridden.findings.into_iter().collect(),
         override_reason: overridden.reason,
-        activity: events.iter().map(|event| ActivityRow::new(event, &names, now)).collect(),
+        activity: events.iter().map(|event| ActivityRow::new(event, &names, now).on_its_page()).collect(),
         audit: entries.iter().map(|entry| AuditRow::new(entry, now)).collect(),
         hostname,
     };
@@ -110,7 +110,7 @@ fn summary(view: &OperationView, hostname: &str) -> String {
                 .map(|step| format!("{} ({})", title(&step.name), step.reason.as_deref().unwrap_or("left out")))
                 .collect();
             let result = match view.operation.plan.as_str() {
-                "rebuild_host" => format!("{hostname} is installed and a verified member of its cluster."),
+                "rebuild_host" => format!("Done: {hostname} is installed and a verified member of its cluster."),
                 _ => "Every step is done.".to_owned(),
             };
             let left = match skipped.as_slice() {
