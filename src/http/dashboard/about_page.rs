@@ -12,7 +12,7 @@ use super::{
     words::Moment,
 };
 use crate::{
-    domain::{about::DiskSpace, network::InterfaceState},
+    domain::{about::DiskSpace, checkup::Verdict, network::InterfaceState},
     http::{
         Visit,
         api::{about::AboutJson, doctor::CheckupJson},
@@ -85,6 +85,13 @@ pub(in crate::http) async fn begin_checkup(
     ours(&state, fields)?;
     state.appliance.begin_checkup();
     Ok(Redirect::to("/about#doctor").into_response())
+}
+
+impl AboutPage {
+    /// How many checks found nothing.
+    fn fine(&self, checkup: &CheckupJson) -> usize {
+        checkup.findings.iter().filter(|check| check.verdict == Verdict::Good.word()).count()
+    }
 }
 
 impl DiskRow {

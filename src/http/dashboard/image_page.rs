@@ -55,6 +55,8 @@ struct ImageRow {
     /// Why no host can be rebuilt with it.
     unfit: String,
     users: Vec<UserRow>,
+    /// Why it cannot be removed.
+    kept: Option<String>,
     added: Moment,
     check: Option<CheckRow>,
 }
@@ -129,7 +131,17 @@ impl ImageRow {
         now: Timestamp,
     ) -> Self {
         let (need, unfit) = (memory_need(image), image.unfit_for_rebuild());
-        let users = uses.iter().filter(|(id, _)| *id == image.id);
+        let all = || uses.iter().filter(|(id, _)| *id == image.id).map(|(_, user)| user);
+        let users: Vec<_> =
+            all().filter(|user| **user != ImageUse::Default).map(|user| UserRow::new(user, hosts)).collect();
+        let names: Vec<_> = users.iter().map(|user| user.words.as_str()).collect();
+        let kept = match (names.is_empty(), image.is_default) {
+            (true, false) => None,
+            (true, true) => {
+                Some("It cannot be removed while it is the default: make another image the default.".to_owned())
+            }
+            (false, _) => Some(format!("It cannot be removed while somebody uses it: {}.", names.join(", "))),
+        };
         Self {
             id: image.id.to_string(),
             title: image.title(),
@@ -141,7 +153,8 @@ impl ImageRow {
             is_default: image.is_default,
             is_fit: unfit.is_none(),
             unfit: unfit.unwrap_or_default(),
-            users: users.map(|(_, user)| UserRow::new(user, hosts)).collect(),
+            users,
+            kept,
             added: Moment::new(image.added_at, now),
             check: check.map(|check| CheckRow {
                 began: Moment::new(check.started_at, now),
