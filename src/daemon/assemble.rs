@@ -26,8 +26,8 @@ use super::{
 use crate::{
     catalog::redact,
     http::{
-        BootState, FormToken, HttpListener, MachineState, OperatorState, Repeats, boot_router, machine_router,
-        operator_router,
+        BootState, FormToken, HttpListener, MachineState, OperatorState, Repeats, RequestCounts, boot_router,
+        machine_router, operator_router,
     },
     operations::{BatchDesk, ClusterDesk, GateDesk, OperationDesk, RebuildDesk, run_batches, run_runner},
     ports::{Catalog, Doorbell},
@@ -77,6 +77,8 @@ impl Daemon {
             start_network_boot(&settings, &desks, board, &stop, &mut tasks).await?;
         }
         let addresses = Addresses { operator: operator_address, boot: boot_address, machine: machine_address };
+        let secrets = KnownSecrets::new(&adapters, &desks);
+        let doctor = Doctor::new(addresses.in_settings(&settings), adapters.clock.clone(), stop.clone());
         let appliance = Arc::new(RunningAppliance {
             settings: settings.clone(),
             file,
@@ -84,8 +86,8 @@ impl Daemon {
             certificate: certificate.clone(),
             addresses,
             boot_files: Arc::clone(&boot_files),
-            doctor: Doctor::new(addresses.in_settings(&settings), adapters.clock.clone(), stop.clone()),
-            secrets: KnownSecrets::new(&adapters, &desks),
+            doctor,
+            secrets,
         });
         let operator = operator_state(&settings, &adapters, &desks, &doorbell, (network, appliance), &stop).await?;
         let access = Arc::clone(&operator.access);
@@ -97,21 +99,7 @@ impl Daemon {
             run_batches(batches, batches_stop).await;
             Ok(())
         });
-        let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
-        let exchanges = Arc::clone(&desks.exchanges);
-        let machine = MachineState { answers, check_in, exchanges, requests: Arc::clone(&requests) };
-        let boot = BootState { desk: Arc::clone(&desks.boot), offers: Arc::clone(&desks.offers), requests };
-        for (listener, router) in [
-            (listeners.operator, operator_router(operator)),
-            (listeners.boot, boot_router(boot)),
-            (listeners.machine, machine_router(machine)),
-        ] {
-            let stop = stop.clone();
-            tasks.spawn(async move {
-                listener.run(router, stop).await;
-                Ok(())
-            });
-        }
+        listeners.serve(operator, &desks, requests, &stop, &mut tasks);
         let watchdog = Watchdog {
             keeper: Arc::clone(&desks.world.keeper),
             hosts: adapters.store.clone(),
@@ -171,6 +159,32 @@ impl Listeners {
                 .await
                 .with_context(|| cannot("machine_listen", server.machine_listen))?,
         })
+    }
+
+    /// Lets everybody in until the stop.
+    fn serve(
+        self,
+        operator: OperatorState,
+        desks: &Desks,
+        requests: Arc<RequestCounts>,
+        stop: &CancellationToken,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) {
+        let (answers, check_in) = (Arc::clone(&desks.answers), Arc::clone(&desks.check_in));
+        let exchanges = Arc::clone(&desks.exchanges);
+        let machine = MachineState { answers, check_in, exchanges, requests: Arc::clone(&requests) };
+        let boot = BootState { desk: Arc::clone(&desks.boot), offers: Arc::clone(&desks.offers), requests };
+        for (listener, router) in [
+            (self.operator, operator_router(operator)),
+            (self.boot, boot_router(boot)),
+            (self.machine, machine_router(machine)),
+        ] {
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                listener.run(router, stop).await;
+                Ok(())
+            });
+        }
     }
 }
 

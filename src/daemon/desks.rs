@@ -92,14 +92,7 @@ impl Desks {
             certificate: certificate.clone(),
             trace: trace.clone(),
         };
-        let exchanges = ExchangeBook {
-            exchanges: store.clone(),
-            rebuilds: store.clone(),
-            keeper: keeper.clone(),
-            catalog: catalog.clone(),
-            clock: clock.clone(),
-            secrets: vec![settings.credentials.root_password_hash.clone()],
-        };
+        let exchanges = exchange_book(settings, adapters, &keeper);
         let enrolment = enrolment(adapters, &keeper, sightings);
         let power = power(settings, adapters);
         let offers = boot_offers(settings, adapters, &keeper, urls, boot_files, trace);
@@ -115,6 +108,18 @@ impl Desks {
             world: Arc::new(world),
             watchers,
         })
+    }
+}
+
+/// What keeps what machines say.
+fn exchange_book(settings: &Settings, adapters: &Adapters, keeper: &Arc<HostKeeper>) -> ExchangeBook {
+    ExchangeBook {
+        exchanges: adapters.store.clone(),
+        rebuilds: adapters.store.clone(),
+        keeper: keeper.clone(),
+        catalog: adapters.catalog.clone(),
+        clock: adapters.clock.clone(),
+        secrets: vec![settings.credentials.root_password_hash.clone()],
     }
 }
 
