@@ -40,6 +40,7 @@ fn examples(house: &Peopled, page: &str) -> Vec<(String, String)> {
             .map(|name| (name, house.host(if name == "long" { crate::support::peopled::LONG_NAME } else { name })))
             .into(),
         "/hosts/{id}/rebuild" => ["pve-01", "rack9-05"].map(|name| (name, house.host(name) + "/rebuild")).into(),
+        "/hosts/{id}/sheet" => ["pve-01", "rack3-failed"].map(|name| (name, house.host(name) + "/sheet")).into(),
         "/operations/{id}" => {
             vec![("attention", parked), ("succeeded", format!("/operations/{}", house.succeeded))]
         }
