@@ -147,7 +147,7 @@ impl EvidencePart {
         let now = state.clock.now();
         let is_proved = |one: &&Evidence| one.standing == Standing::Proved;
         let of_key: Vec<_> = list.iter().filter(|one| KEY_EVIDENCE.contains(&one.id)).collect();
-        let is_gone = !of_key.is_empty() && of_key.iter().all(|one| is_proved(one));
+        let is_gone = !of_key.is_empty() && of_key.iter().all(is_proved);
         let refused_at = list.iter().find(|one| one.id == "key_refused").and_then(|one| one.at);
         let (proved, refuted) =
             (list.iter().filter(is_proved).count(), |one: &Evidence| one.standing == Standing::Refuted);

@@ -274,7 +274,7 @@ fn before(preflight: &Preflight, now: jiff::Timestamp) -> String {
         Some(at) => {
             let at = Moment::new(at, now);
             format!(
-                "{} was installed before, {} ago ({}): all that is on these disks since then is lost.",
+                "{} was installed before, {} ago ({}): whatever it holds now is lost.",
                 host.hostname, at.ago, at.full
             )
         }
