@@ -70,6 +70,11 @@ impl Operator {
         Self { base: format!("http://{address}"), http, token, log: log.to_owned() }
     }
 
+    /// The address of its pages.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Waits until the daemon serves.
     pub(crate) async fn wait_until_served(&self) {
         let end = Instant::now() + START_LIMIT;

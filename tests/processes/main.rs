@@ -9,9 +9,13 @@
     reason = "in a test, a panic is the report, and what is printed belongs to it"
 )]
 
+#[allow(dead_code, reason = "other tests ask more of a browser")]
+#[path = "../support/browser.rs"]
+mod browser;
 mod cable;
 mod clock;
 mod daemon;
+mod dashboard;
 mod full_disk;
 mod journal;
 mod kills;

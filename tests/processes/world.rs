@@ -29,7 +29,8 @@ use crate::{
 
 /// The host that is rebuilt.
 pub(crate) const HOSTNAME: &str = "pve-01";
-const MAC: &str = "52:54:00:de:70:01";
+/// Its network card.
+pub(crate) const MAC: &str = "52:54:00:de:70:01";
 /// How long a join takes, so that there is time to die during it.
 const JOIN_SECONDS: f32 = 0.4;
 /// How long a person in front of a machine goes on asking while the daemon is dead.
