@@ -129,9 +129,10 @@ pub(in crate::http) async fn hosts(state: Visit, RawQuery(query): RawQuery) -> R
 
 /// The tiles that are named, and everything about the others that is shorter than a tile.
 pub(in crate::http) async fn tiles(state: Visit, RawQuery(query): RawQuery) -> Result<Response, PageProblem> {
-    let (view, fields, _) = View::read(query.as_deref());
+    let (mut view, fields, _) = View::read(query.as_deref());
     let named = fields.into_iter().filter(|(field, _)| field == "id").map(|(_, text)| text).take(MOST_NAMED).collect();
     let shell = Shell::new(&state).await?;
+    view.is_choosing &= shell.may_change;
     let parts = HostListParts::new(&state, &view, state.known_hosts().await?, Some(&named)).await?;
     let everything = view.with(HostWish::default());
     Ok(render(StatusCode::OK, &HostNews { shell, everything, choosing: view.choosing(), parts, view }))
@@ -152,12 +153,13 @@ pub(super) async fn with_refused_batch(
 async fn show(
     state: &Visit,
     status: StatusCode,
-    view: View,
+    mut view: View,
     trouble: Option<String>,
     confirm: String,
 ) -> Result<Response, PageProblem> {
     let mut shell = Shell::new(state).await?;
     shell.trouble = trouble;
+    view.is_choosing &= shell.may_change;
     let known = state.known_hosts().await?;
     let kinds = kinds(state, &known);
     let parts = HostListParts::new(state, &view, known, None).await?;

@@ -144,3 +144,23 @@ async fn focus_and_ticks_stay_where_they_are_while_tiles_change() {
     assert_eq!(browser.overflow().await, 0, "nothing reaches beyond the width of a phone");
     browser.picture("hosts-choosing-phone").await;
 }
+
+#[tokio::test]
+async fn what_becomes_overdue_is_shown_so_at_that_moment_without_any_event() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", "52:54:00:00:00:01").await;
+    house.rebuild(&host, "pve-01").await;
+    let (browser, _profile) = open(&house, "/").await;
+    // Half of the hour for which it is armed is over in eight seconds.
+    #[expect(clippy::disallowed_methods, reason = "the daemon beside has the system's clock")]
+    let since = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(30 * 60 - 8);
+    let database = rusqlite::Connection::open(house.database()).unwrap();
+    database.busy_timeout(Duration::from_secs(20)).unwrap();
+    let age = "UPDATE hosts SET state_since = ?2 WHERE id = ?1";
+    database.execute(age, [host.as_str(), since.to_string().as_str()]).unwrap();
+    browser.open(&house.operator("/")).await;
+    browser.see("#tiles", "29 min").await;
+    browser.run("stop()").await;
+    browser.see("#tiles b", "overdue").await;
+    browser.see("#tiles", "nobody has started it from the network yet").await;
+}

@@ -33,6 +33,7 @@ document.getElementById("apply").hidden = true;
 
 // Choosing several hosts: how many are ticked, and what must be typed for them.
 function count() {
+  if (tiles.children.length) filter.hidden = false;
   const place = document.getElementById("ticked");
   if (!place) return;
   const ticked = tiles.querySelectorAll("input:checked").length;
