@@ -1,30 +1,24 @@
 //! `rackseed gate …`: installs the join gate on a member, shows who has it, and takes it away.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Read, Write},
     net::Ipv4Addr,
-    os::fd::AsFd,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::{
     client::Client,
     host::text,
     output::{Printer, table},
+    typed_password::ask_hidden,
 };
 use crate::settings::read_private_file;
-
-/// The longest password that is read, in bytes.
-const LONGEST_PASSWORD: u64 = 4096;
 
 /// Verbs on the join gate.
 #[derive(Debug, Subcommand)]
@@ -107,49 +101,14 @@ async fn install(arguments: &InstallArguments, client: &Client, printer: &Printe
     Ok(())
 }
 
-/// Asks for a password on the terminal without showing it; else one line of standard input.
+/// Asks for root's password.
 fn ask_password(node: Ipv4Addr) -> anyhow::Result<SecretString> {
-    let input = io::stdin();
-    let mut line = Zeroizing::new(String::new());
-    if input.is_terminal() {
-        let mut prompt = io::stderr();
-        write!(prompt, "root's password on {node} (used for this one login, and forgotten): ")
-            .context("no terminal")?;
-        prompt.flush().context("no terminal")?;
-        let silence = Silence::begin().context("the terminal cannot be kept from showing what is typed")?;
-        let read = input.lock().take(LONGEST_PASSWORD).read_line(&mut line);
-        drop(silence);
-        // What was typed to end the line was not shown either.
-        let _ = writeln!(prompt);
-        read.context("cannot read the password")?;
-    } else {
-        input.lock().take(LONGEST_PASSWORD).read_line(&mut line).context("cannot read the password")?;
-    }
-    let password = line.trim_end_matches(['\r', '\n']);
+    let password = ask_hidden(&format!("root's password on {node} (used for this one login, and forgotten): "))?;
     ensure!(
-        !password.is_empty(),
+        !password.expose_secret().is_empty(),
         "no password was given; it comes from the terminal, standard input or --password-file"
     );
-    Ok(SecretString::from(password))
-}
-
-/// While it lives, the terminal does not show what is typed.
-struct Silence(Termios);
-
-impl Silence {
-    fn begin() -> nix::Result<Self> {
-        let before = tcgetattr(io::stdin().as_fd())?;
-        let mut silent = before.clone();
-        silent.local_flags.remove(LocalFlags::ECHO);
-        tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &silent)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &self.0);
-    }
+    Ok(password)
 }
 
 fn list(gates: &Value) -> String {

@@ -23,6 +23,9 @@ mod output;
 mod power;
 mod rebuild;
 mod support;
+mod token;
+mod typed_password;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -81,6 +84,12 @@ enum Verb {
     Catalog,
     /// Where booting machines are answered (asks the running daemon)
     Network,
+    /// Tokens with which programs are let in (asks the running daemon)
+    #[command(subcommand)]
+    Token(token::TokenVerb),
+    /// Users; on the computer of the daemon, whether it runs or not
+    #[command(subcommand)]
+    User(user::UserVerb),
     /// The settings file
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -147,6 +156,8 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Catalog => look::catalog(&arguments.config, printer).await,
         Verb::Network => look::network(&arguments.config, printer).await,
         Verb::Completion(options) => completion::run(options),
+        Verb::Token(verb) => token::run(verb, &arguments.config, printer).await,
+        Verb::User(verb) => user::run(verb, &arguments.config, printer).await,
         Verb::Config(verb) => config::run(verb, &arguments.config, printer).await,
         Verb::Rebuild(asked) => batch::rebuild(asked, &arguments.config, printer).await,
         Verb::Batch(verb) => batch::run(verb, &arguments.config, printer).await,

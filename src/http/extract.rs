@@ -10,6 +10,7 @@ use serde_json::error::Category;
 
 use super::{problem::Problem, problem_codes::Code};
 use crate::domain::{
+    access::AccessId,
     identity::{BatchId, HostId, ImageId, MacAddress, OperationId},
     image_addition::AdditionId,
 };
@@ -172,6 +173,18 @@ impl<S: Send + Sync> FromRequestParts<S> for AdditionPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_id(parts, state).await;
         id.map(Self).ok_or_else(|| Problem::coded(Code::AdditionNotFound, "no addition has this id"))
+    }
+}
+
+/// The session or token of a path.
+pub(super) struct AccessPath(pub(super) AccessId);
+
+impl<S: Send + Sync> FromRequestParts<S> for AccessPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = path_id(parts, state).await;
+        id.map(Self).ok_or_else(|| Problem::coded(Code::PassNotFound, "no session and no token has this id"))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates, hosts,
+        about, access, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates, hosts,
         image_checks, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds,
         registrations, settings, sightings, views,
     },
@@ -178,6 +178,12 @@ const SCHEMAS: &[fn(&mut Map<String, Value>)] = &[
     add::<notifications::TestJson>,
     add::<notifications::TestedJson>,
     add::<audit::AuditEntryJson>,
+    add::<access::AccountJson>,
+    add::<access::SessionJson>,
+    add::<access::TokenJson>,
+    add::<access::NewTokenJson>,
+    add::<access::NewPasswordJson>,
+    add::<access::SignedOutJson>,
     add::<answers::AnswerPreviewJson>,
     add::<answers::AnswerCheckJson>,
     add::<answers::AnswerNoteJson>,

@@ -49,6 +49,7 @@ codes! {
     BatchNotFound = "batch_not_found", NOT_FOUND, "No batch has this id.";
     ImageNotFound = "image_not_found", NOT_FOUND, "No image has this id.";
     AdditionNotFound = "addition_not_found", NOT_FOUND, "No image on its way has this id; it may have been forgotten after its end.";
+    PassNotFound = "pass_not_found", NOT_FOUND, "No session or token has this id; it may have ended already.";
     MachineNotFound = "machine_not_found", NOT_FOUND, "No machine with this MAC address was seen.";
     GateNotFound = "gate_not_found", NOT_FOUND, "No member with this address has the join gate.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This path has other methods; the header `Allow` lists them.";
@@ -57,6 +58,7 @@ codes! {
     ChangedMeanwhile = "changed_meanwhile", CONFLICT, "It has changed meanwhile. Look at it again, then ask again.";
     MacTaken = "mac_taken", CONFLICT, "Another host has this MAC address.";
     HostnameTaken = "hostname_taken", CONFLICT, "Another host has this name.";
+    AlreadyClaimed = "already_claimed", CONFLICT, "Somebody has made the administrator already; sign in.";
     HostBusy = "host_busy", CONFLICT, "The host is being rebuilt; wait, or cancel its operation.";
     OperationUnderWay = "operation_under_way", CONFLICT, "The host has an operation under way, which `operation` names.";
     PreflightStopped = "preflight_stopped", CONFLICT, "The pre-flight speaks against the rebuild: `stopped_by` and `findings` say what. Nothing was armed.";

@@ -5,13 +5,13 @@ use axum::routing::{delete, get, patch, post, put};
 use super::{
     BootState, MachineState, OperatorState,
     api::{
-        about, activity, answers, audit, batches, boots, catalog, cluster, doctor, exchanges, gates, hosts,
+        about, access, activity, answers, audit, batches, boots, catalog, cluster, doctor, exchanges, gates, hosts,
         image_checks, images, lifecycle, network, notifications, operations, power, rebuilds, registrations, settings,
         sightings, support_bundle,
     },
     boot,
     dashboard::{
-        about_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page, cluster_page,
+        about_page, account_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page, cluster_page,
         first_visit_page, forms, host_list_page, image_page, import_page, notifications_page, operations_page,
         options_part, pages, rebuild_page, register_page, settings_page, sheet_page, sign_in_page,
     },
@@ -187,6 +187,18 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/api/notifications", Body::Json("Notifications"), || get(notifications::show)).says("whom we tell, and what became of it"),
     Row::post("/api/notifications/test", Body::Json("NotificationTest"), (200, Body::Json("NotificationTested")), || post(notifications::test))
         .says("send a test message to a target"),
+    Row::get("/api/account", Body::Json("Account"), || get(access::account)).says("who asks, and what they may do"),
+    Row { takes: Body::Json("NewPassword"), gives: (204, Body::Nothing), ..Row::new("PUT", "/api/account/password", || put(access::change_password)) }
+        .says("change one's password; one's other sessions end"),
+    Row::get("/api/sessions", Body::List("Session"), || get(access::sessions)).says("list the signed-in browsers"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/sessions/{id}", || delete(access::end_session)) }.says("end a session"),
+    Row::post("/api/sign-out-everywhere", Body::Nothing, (200, Body::Json("SignedOut")), || post(access::sign_out_everywhere))
+        .says("end all sessions of one's user; of everybody, where a token asks"),
+    Row::get("/api/tokens", Body::List("Token"), || get(access::tokens)).says("list the tokens of programs, without their texts"),
+    Row::post("/api/tokens", Body::Json("NewToken"), (201, Body::Json("Token")), || post(access::make_token))
+        .says("make a token for a program; its text is shown this once"),
+    Row { gives: (204, Body::Nothing), ..Row::new("DELETE", "/api/tokens/{id}", || delete(access::revoke_token)) }
+        .says("revoke a token; it lets nobody in any more"),
     Row::get("/api/audit", Body::List("AuditEntry"), || get(audit::list)).asking(AUDIT_QUERY)
         .says("who did what, the newest first; also as CSV"),
     Row::get("/api/activity", Body::List("Activity"), || get(activity::list))
@@ -202,6 +214,14 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
     Row::get("/sign-in", HTML, || get(sign_in_page::show)).asking(&["next"]).open().says("the page on which people sign in"),
     Row::form("/sign-in", &["name", "password", "next"], || post(sign_in_page::sign_in)).open().says("the form that signs in"),
     Row { needs: Needs::ReadOnly, ..Row::form("/sign-out", &[], || post(sign_in_page::sign_out)) }.says("the form that signs out"),
+    Row::get("/account", HTML, || get(account_page::show)).says("who one is, the signed-in browsers and the tokens of programs, as a page"),
+    Row { gives: (200, HTML), ..Row::form("/account/password", &["old_password", "password", "again"], || post(account_page::change_password)) }
+        .says("the form that changes one's password"),
+    Row::form("/account/sessions/{id}/end", &[], || post(account_page::end_session)).says("the form that ends a session"),
+    Row::form("/account/sign-out-everywhere", &[], || post(account_page::sign_out_everywhere)).says("the form that ends all sessions"),
+    Row { gives: (200, HTML), ..Row::form("/account/tokens", &["name", "scope"], || post(account_page::make_token)) }
+        .says("the form that makes a token and shows it this once"),
+    Row::form("/account/tokens/{id}/revoke", &[], || post(account_page::revoke_token)).says("the form that revokes a token"),
     Row::get("/", HTML, || get(host_list_page::hosts)).asking(&["q", "state", "server_type", "attention", "overdue", "sort", "group", "view", "choose"])
         .says("the hosts as a page"),
     Row::get("/hosts/tiles", HTML_PART, || get(host_list_page::tiles))

@@ -152,18 +152,18 @@ impl AccessDesk {
         session: &Session,
         old: &SecretString,
         new: &SecretString,
-        from: Doorstep,
+        from: &Doorstep,
     ) -> Result<u64, AccessRefusal> {
         let name = session.user.name.as_str();
         check_password(name, new.expose_secret())
             .map_err(|problem| AccessRefusal::Invalid(vec![("password", problem)]))?;
-        self.guess(&from, Some(name))?;
+        self.guess(from, Some(name))?;
         let stored = self.tools.ledger.user(&session.user.name).await?.map(|(_, stored)| stored);
         if !self.is_password(stored, old).await? {
             let problem = "this is not your password until now".to_owned();
             return Err(AccessRefusal::Invalid(vec![("old_password", problem)]));
         }
-        self.forgive(&from, Some(name));
+        self.forgive(from, Some(name));
         let hash = self.tools.passwords.hash(new.clone()).await?;
         let ended = self.tools.ledger.set_password(&session.user.id, &hash, Some(&session.id)).await?;
         self.ring();

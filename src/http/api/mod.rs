@@ -1,6 +1,7 @@
 //! The JSON interface for people's programs: extract, ask a desk, answer.
 
 pub(super) mod about;
+pub(super) mod access;
 pub(super) mod activity;
 pub(super) mod answers;
 pub(super) mod asked;

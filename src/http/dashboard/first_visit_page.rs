@@ -10,11 +10,13 @@ use subtle::ConstantTimeEq;
 
 use super::{
     shell::{PageProblem, exposure, render},
-    sign_in_page::{doorstep, of_our_daemon, welcome, with_retry_after},
+    sign_in_page::{of_our_daemon, welcome, with_retry_after},
 };
 use crate::{
     domain::access::{LONGEST_PASSWORD, SHORTEST_PASSWORD},
-    http::{Visit, connection::Connection, entrance::Entrant, extract::FormFields, problem::Problem},
+    http::{
+        Visit, api::access::doorstep, connection::Connection, entrance::Entrant, extract::FormFields, problem::Problem,
+    },
     provisioning::AccessRefusal,
 };
 

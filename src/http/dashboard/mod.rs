@@ -2,6 +2,7 @@
 //! the page asks for itself again whenever the live feed says that something changed.
 
 pub(super) mod about_page;
+pub(super) mod account_page;
 pub(super) mod activity_page;
 pub(super) mod assets;
 pub(super) mod audit_page;

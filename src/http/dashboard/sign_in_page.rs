@@ -12,16 +12,16 @@ use super::{
     shell::{PageProblem, exposure, render},
 };
 use crate::{
-    domain::audit::agent_class,
     http::{
         Visit,
+        api::access::doorstep,
         connection::Connection,
         credential::{no_cookie, own_path, session_cookie},
         entrance::Entrant,
-        extract::{FormFields, header_text, query_field},
+        extract::{FormFields, query_field},
         problem::Problem,
     },
-    provisioning::{Doorstep, SignedIn},
+    provisioning::SignedIn,
 };
 
 #[derive(Template)]
@@ -106,12 +106,6 @@ pub(super) fn with_retry_after(problem: &Problem, mut page: Response) -> Respons
         page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     page
-}
-
-/// From where somebody signs in.
-pub(super) fn doorstep(ends: Connection, headers: &HeaderMap) -> Doorstep {
-    let agent = agent_class(header_text(headers, &header::USER_AGENT).unwrap_or_default());
-    Doorstep { peer: ends.asker, agent }
 }
 
 /// Gives a browser its session and sends it on.
