@@ -216,6 +216,7 @@ pub(super) async fn operator_state(
     };
     Ok(OperatorState {
         access: Arc::new(access_desk(settings, adapters).await?),
+        trusted_origins: settings.server.trusted_origins.clone().into(),
         patience: Arc::new(patience),
         hosts: adapters.store.clone(),
         journal: adapters.store.clone(),

@@ -37,10 +37,11 @@ pub(super) fn credential(headers: &HeaderMap) -> Option<Credential> {
 }
 
 /// The header that gives a browser its session. Strict: no other site's page can make a browser send it, not even by a link.
-pub(super) fn session_cookie(secret: &SecretString) -> Option<HeaderValue> {
+pub(super) fn session_cookie(secret: &SecretString, is_over_tls: bool) -> Option<HeaderValue> {
     let seconds = SESSION_LONGEST.as_secs();
-    let text =
-        format!("{SESSION_COOKIE}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}", secret.expose_secret());
+    let only = if is_over_tls { "; Secure" } else { "" };
+    let secret = secret.expose_secret();
+    let text = format!("{SESSION_COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{only}");
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)

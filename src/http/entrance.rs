@@ -13,7 +13,9 @@ use data_encoding::BASE32_NOPAD;
 use super::{
     OperatorState,
     credential::{Credential, credential, no_cookie, sign_in_path},
-    guard::comes_from_our_page,
+    dashboard::sign_in_page::knock_again,
+    extract::header_text,
+    guard::{SEC_FETCH_SITE, comes_from_our_page},
     problem::Problem,
     routes::OPERATOR,
     row::{Body, Needs, Row},
@@ -60,6 +62,10 @@ pub(super) async fn let_in(state: &OperatorState, mut request: Request, next: Ne
         return nobody(state, &request, row, carried.as_ref());
     }
     let visitor = visitor(state, pass);
+    // Also for whoever is refused below.
+    if let (Some(name), Some(entrant)) = (&visitor.name, request.extensions().get::<Entrant>()) {
+        entrant.is(name);
+    }
     if needs == Needs::Operator && visitor.scope != Scope::Operator {
         let detail =
             "this token may only look (its scope is read_only); changing something needs one with the scope operator";
@@ -71,9 +77,6 @@ pub(super) async fn let_in(state: &OperatorState, mut request: Request, next: Ne
         let detail =
             "a session may change something only from a page of ours; programs send `Authorization: Bearer TOKEN`";
         return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
-    }
-    if let (Some(name), Some(entrant)) = (&visitor.name, request.extensions().get::<Entrant>()) {
-        entrant.is(name);
     }
     request.extensions_mut().insert(visitor);
     next.run(request).await
@@ -108,6 +111,11 @@ fn nobody(
     let is_program = matches!(carried, Some(Credential::Bearer(_) | Credential::Unreadable));
     if is_page(row, request) && !is_program {
         let next = (request.method() == Method::GET).then(|| request.uri().path_and_query()).flatten();
+        let site = header_text(request.headers(), &SEC_FETCH_SITE);
+        let comes_by_link = site.is_some_and(|site| site == "cross-site" || site == "same-site");
+        if let (Some(next), true, None) = (next, comes_by_link && !is_unclaimed, carried) {
+            return knock_again(next.as_str());
+        }
         let place = match is_unclaimed {
             true => "/first-visit".to_owned(),
             false => sign_in_path(next.map(axum::http::uri::PathAndQuery::as_str)),

@@ -32,15 +32,20 @@ fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(
     let headers = request.headers();
     let host = header_text(headers, &header::HOST).unwrap_or_default();
     let absolute = request.uri().authority().map(axum::http::uri::Authority::as_str);
-    if !is_ours(ends, host) || absolute.is_some_and(|authority| authority != host) {
+    let is_behind_proxy = trusted(state, host).next().is_some();
+    if !(is_ours(ends, host) || is_behind_proxy) || absolute.is_some_and(|authority| authority != host) {
         return Err(forbidden(format!(
-            "this is the operator page of Rackseed and `{host}` is not a name of it; use the address on which it listens ({})",
+            "this is the operator page of Rackseed and `{host}` is not a name of it; use the address on which it listens ({}), or name a proxy's \
+             origin in server.trusted_origins",
             state.listen
         )));
     }
     // A page of ours has exactly the origin under which it was loaded; tunnels may give it another port than ours.
     if let Some(origin) = header_text(headers, &header::ORIGIN)
-        && origin.strip_prefix("http://") != Some(host)
+        && !match is_behind_proxy {
+            true => trusted(state, host).any(|trusted| trusted == origin),
+            false => origin.strip_prefix("http://") == Some(host),
+        }
     {
         return Err(forbidden(format!("a page of `{origin}` may not ask Rackseed")));
     }
@@ -60,6 +65,18 @@ fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())
+}
+
+/// The origins of the settings that have this name.
+fn trusted<'a>(state: &'a OperatorState, host: &'a str) -> impl Iterator<Item = &'a str> {
+    let origins = state.trusted_origins.iter().map(String::as_str);
+    origins.filter(move |origin| origin.split_once("://").is_some_and(|(_, name)| name == host))
+}
+
+/// Whether a browser has come through a proxy with TLS: then its cookie is for TLS alone.
+pub(super) fn is_over_tls(state: &OperatorState, headers: &HeaderMap) -> bool {
+    let host = header_text(headers, &header::HOST).unwrap_or_default();
+    trusted(state, host).any(|origin| origin.starts_with("https://"))
 }
 
 /// Whether a browser says that a page of ours asks; that its words are true has been checked before.

@@ -82,6 +82,8 @@ pub struct OperatorState {
     pub listen: SocketAddr,
     /// Lets people and programs in.
     pub access: Arc<AccessDesk>,
+    /// Under what a proxy with TLS shows the dashboard.
+    pub trusted_origins: Arc<[String]>,
     /// Proves that a form of somebody who has not been let in yet is from a page of ours.
     pub form_token: FormToken,
     /// What was asked; one for all listeners.

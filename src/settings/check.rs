@@ -15,6 +15,11 @@ use super::{
 pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
     let mut problems = Problems::default();
     let server = &settings.server;
+    for (place, origin) in server.trusted_origins.iter().enumerate() {
+        problems.rule(&format!("server.trusted_origins[{place}]"), is_origin(origin), || {
+            format!("`{origin}` is not an origin as browsers spell it, such as https://rackseed.example or https://rackseed.example:8443")
+        });
+    }
     problems.url("server.public_url", &server.public_url, &["http"]);
     problems.url("server.public_machine_url", &server.public_machine_url, &["https"]);
     problems.url("infrastructure.base_url", &settings.infrastructure.base_url, &["http", "https"]);
@@ -29,6 +34,13 @@ pub(super) fn check(settings: &Settings) -> Vec<SettingsProblem> {
     check_patience(&settings.patience, &mut problems);
     notifications::check(&settings.notifications, &mut problems);
     problems.0
+}
+
+/// Whether a text is an origin as browsers spell it: scheme, name and perhaps port, in lower case, and nothing behind.
+fn is_origin(text: &str) -> bool {
+    let authority = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+    !authority.is_empty() && authority.chars().all(is_plain)
 }
 
 /// Two listeners cannot have one port, unless each has its own address; port 0 is another one every time.

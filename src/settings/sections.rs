@@ -51,6 +51,8 @@ section!(
         boot_listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8081)),
         /// Installers and nodes (HTTPS).
         machine_listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)),
+        /// Under what a proxy with TLS shows the dashboard.
+        trusted_origins: Vec<String> = Vec::new(),
         /// Overrides the boot listener's URL.
         public_url: String = String::new(),
         /// Overrides the machine listener's URL.

@@ -2,3 +2,9 @@
 
 mod doors;
 mod first_visit;
+mod hostile_words;
+mod kept_secrets;
+mod look;
+mod sessions;
+mod table;
+mod tokens;

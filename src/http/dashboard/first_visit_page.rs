@@ -15,7 +15,8 @@ use super::{
 use crate::{
     domain::access::{LONGEST_PASSWORD, SHORTEST_PASSWORD},
     http::{
-        Visit, api::access::doorstep, connection::Connection, entrance::Entrant, extract::FormFields, problem::Problem,
+        Visit, api::access::doorstep, connection::Connection, entrance::Entrant, extract::FormFields,
+        guard::is_over_tls, problem::Problem,
     },
     provisioning::AccessRefusal,
 };
@@ -78,7 +79,7 @@ pub(in crate::http) async fn claim(
         false => Err(AccessRefusal::Invalid(vec![("again", "this is not what was typed above".to_owned())])),
     };
     let problem = match result {
-        Ok(signed_in) => return Ok(welcome(&signed_in, "/", entrant)),
+        Ok(signed_in) => return Ok(welcome(&signed_in, "/", is_over_tls(&state, &headers), entrant)),
         Err(refusal) => Problem::from(refusal),
     };
     let said = |field: &str| problem.field(field).map(str::to_owned);

@@ -19,10 +19,24 @@ use crate::{
         credential::{no_cookie, own_path, session_cookie},
         entrance::Entrant,
         extract::{FormFields, query_field},
+        guard::is_over_tls,
         problem::Problem,
     },
     provisioning::SignedIn,
 };
+
+#[derive(Template)]
+#[template(path = "knock.html")]
+struct KnockPage<'a> {
+    next: &'a str,
+    exposed: Option<String>,
+}
+
+/// Lets a browser ask once more. Whoever follows a link in a message comes without the cookie, because another site sent them: a page
+/// of ours that sends them on does not.
+pub(in crate::http) fn knock_again(path: &str) -> Response {
+    render(StatusCode::OK, &KnockPage { next: own_path(path), exposed: None })
+}
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -69,7 +83,7 @@ pub(in crate::http) async fn sign_in(
     let fields = of_our_daemon(&state, fields)?;
     let (name, next) = (fields.get("name").trim(), own_path(fields.get("next")));
     match state.access.sign_in(name, &fields.get("password").into(), doorstep(ends, &headers)).await {
-        Ok(signed_in) => Ok(welcome(&signed_in, next, entrant)),
+        Ok(signed_in) => Ok(welcome(&signed_in, next, is_over_tls(&state, &headers), entrant)),
         Err(refusal) => {
             let problem = Problem::from(refusal);
             let trouble = Some(problem.detail().to_owned());
@@ -109,12 +123,17 @@ pub(super) fn with_retry_after(problem: &Problem, mut page: Response) -> Respons
 }
 
 /// Gives a browser its session and sends it on.
-pub(super) fn welcome(signed_in: &SignedIn, next: &str, entrant: Option<axum::Extension<Entrant>>) -> Response {
+pub(super) fn welcome(
+    signed_in: &SignedIn,
+    next: &str,
+    is_over_tls: bool,
+    entrant: Option<axum::Extension<Entrant>>,
+) -> Response {
     if let Some(axum::Extension(entrant)) = entrant {
         entrant.is(signed_in.session.user.name.as_str());
     }
     let mut response = Redirect::to(next).into_response();
-    if let Some(cookie) = session_cookie(&signed_in.secret) {
+    if let Some(cookie) = session_cookie(&signed_in.secret, is_over_tls) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
