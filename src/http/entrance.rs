@@ -151,7 +151,7 @@ fn nobody(
 /// Whether people ask for it, and not programs.
 fn is_page(row: Option<&Row<OperatorState>>, request: &Request) -> bool {
     match row {
-        Some(row) => is_form(Some(row)) || matches!(row.gives.1, Body::Text("text/html")),
+        Some(row) => is_form(Some(row)) || matches!(row.gives.1, Body::Text(kind) if kind.starts_with("text/html")),
         None => !request.uri().path().starts_with("/api/"),
     }
 }

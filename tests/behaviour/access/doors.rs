@@ -1,10 +1,7 @@
 //! What those are told who are not let in.
 
 use super::first_visit::{claim, escaped};
-use crate::support::{
-    browser::ADMINISTRATOR,
-    house::{Answer, House},
-};
+use crate::support::house::{ADMINISTRATOR, Answer, House};
 
 #[tokio::test]
 async fn programs_are_told_what_to_send_and_nobody_learns_what_exists() {

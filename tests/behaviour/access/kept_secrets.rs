@@ -13,10 +13,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::first_visit::{claim, cookie, send};
-use crate::support::{
-    browser::ADMINISTRATOR,
-    house::{Answer, House, command_line_token},
-};
+use crate::support::house::{ADMINISTRATOR, Answer, House, command_line_token};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);

@@ -1,8 +1,8 @@
 //! The first visit, signing in and the account, as a person sees them in a browser.
 
 use crate::support::{
-    browser::{ADMINISTRATOR, Browser},
-    house::House,
+    browser::Browser,
+    house::{ADMINISTRATOR, House},
 };
 
 #[tokio::test]

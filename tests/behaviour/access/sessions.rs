@@ -5,10 +5,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::first_visit::{claim, cookie, escaped, send};
-use crate::support::{
-    browser::ADMINISTRATOR,
-    house::{Answer, House},
-};
+use crate::support::house::{ADMINISTRATOR, Answer, House};
 
 /// A page as somebody sees it who has signed in.
 async fn look(house: &House, cookie: &str, path: &str) -> Answer {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::first_visit::{claim, cookie, send};
-use crate::support::{browser::ADMINISTRATOR, house::House};
+use crate::support::house::{ADMINISTRATOR, House};
 
 /// What everybody may ask.
 const OPEN: &[&str] =
@@ -56,8 +56,7 @@ fn ask(house: &House, client: &Client, row: &str, form_token: &str) -> RequestBu
     });
     let path = segments.collect::<Vec<_>>().join("/");
     let method: Method = method.parse().unwrap();
-    let request =
-        house.stranger().request(method.clone(), house.operator(&path)).header("sec-fetch-site", "same-origin");
+    let request = client.request(method.clone(), house.operator(&path)).header("sec-fetch-site", "same-origin");
     if method == Method::GET {
         request
     } else if path.starts_with("/api/") {
