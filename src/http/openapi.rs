@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{
-        about, access, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates, hosts,
-        image_checks, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds,
+        about, access, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates,
+        hosts, image_checks, image_views, images, lifecycle, network, notifications, power, rebuild_views, rebuilds,
         registrations, settings, sightings, views,
     },
     routes::{BOOT, MACHINE, OPERATOR},

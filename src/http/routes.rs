@@ -11,9 +11,9 @@ use super::{
     },
     boot,
     dashboard::{
-        about_page, account_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page, cluster_page,
-        first_visit_page, forms, host_list_page, image_page, import_page, notifications_page, operations_page,
-        options_part, pages, rebuild_page, register_page, settings_page, sheet_page, sign_in_page,
+        about_page, account_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page,
+        cluster_page, first_visit_page, forms, host_list_page, image_page, import_page, notifications_page,
+        operations_page, options_part, pages, rebuild_page, register_page, settings_page, sheet_page, sign_in_page,
     },
     live_events, machine, metrics, openapi,
     repeats::Makes,
