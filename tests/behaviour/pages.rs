@@ -146,6 +146,8 @@ async fn every_page_can_be_used_by_everybody_fits_its_window_and_asks_nobody_els
         places.extend(examples(&house, &page));
     }
     walk.look_at(&places).await;
+    house.break_catalog().await;
+    walk.look_at(&[("catalog-broken".into(), "/catalog".into())]).await;
     let found = walk.found;
     house.end().await;
     assert!(found.is_empty(), "{}", found.join("\n"));
