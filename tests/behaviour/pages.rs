@@ -12,7 +12,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{browser::Browser, house::Answer, peopled::Peopled};
+use crate::support::{
+    browser::Browser,
+    house::{Answer, House},
+    peopled::Peopled,
+};
 
 /// How much a page may move while it loads, as the sum of layout shifts; browsers call up to 0.1 good.
 const MOST_SHIFT: f64 = 0.05;
@@ -101,7 +105,8 @@ async fn faults(browser: &Browser, axe: &str) -> Vec<String> {
 
 /// A walk through the house.
 struct Walk<'a> {
-    house: &'a Peopled,
+    /// Where the house is.
+    house: String,
     browser: &'a Browser,
     axe: String,
     found: Vec<String>,
@@ -115,7 +120,7 @@ impl Walk<'_> {
             for scheme in SCHEMES {
                 self.browser.scheme(scheme).await;
                 for (name, address) in places {
-                    self.browser.open(&self.house.url(address)).await;
+                    self.browser.open(&format!("{}{address}", self.house)).await;
                     tokio::time::sleep(SETTLES).await;
                     self.browser.whole_picture(&format!("{name}-{window}-{scheme}")).await;
                     let mut faults = faults(self.browser, &self.axe).await;
@@ -133,7 +138,7 @@ async fn every_page_can_be_used_by_everybody_fits_its_window_and_asks_nobody_els
     let house = Peopled::new().await;
     let profile = tempfile::tempdir().unwrap();
     let browser = Browser::start(profile.path()).await;
-    let mut walk = Walk { house: &house, browser: &browser, axe: axe(), found: Vec::new() };
+    let mut walk = Walk { house: house.url(""), browser: &browser, axe: axe(), found: Vec::new() };
     // Before anybody has come in, then before they come in again.
     walk.look_at(&[("first-visit".into(), "/first-visit".into())]).await;
     browser.sign_in_at(house.demo.daemon()).await;
@@ -151,4 +156,20 @@ async fn every_page_can_be_used_by_everybody_fits_its_window_and_asks_nobody_els
     let found = walk.found;
     house.end().await;
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[tokio::test]
+async fn an_empty_house_is_as_usable_as_a_full_one() {
+    let house = House::empty().await;
+    let profile = tempfile::tempdir().unwrap();
+    let browser = Browser::start(profile.path()).await;
+    browser.sign_in(&house).await;
+    let mut walk = Walk { house: house.operator(""), browser: &browser, axe: axe(), found: Vec::new() };
+    let pages = ["/", "/operations", "/cluster", "/images", "/activity", "/batches"];
+    let name = |page: &str| format!("empty{}", page.replace("/", "-"));
+    walk.look_at(&pages.map(|page| (name(page), page.to_owned()))).await;
+    // Wiping a disk is asked for on a page of its own, here with what speaks against it.
+    let host = house.register("pve-01", "52:54:00:00:00:01").await;
+    walk.look_at(&[("one".into(), "/".into()), ("one-rebuild".into(), format!("/hosts/{host}/rebuild"))]).await;
+    assert!(walk.found.is_empty(), "{}", walk.found.join("\n"));
 }
