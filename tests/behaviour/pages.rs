@@ -166,7 +166,7 @@ async fn an_empty_house_is_as_usable_as_a_full_one() {
     browser.sign_in(&house).await;
     let mut walk = Walk { house: house.operator(""), browser: &browser, axe: axe(), found: Vec::new() };
     let pages = ["/", "/operations", "/cluster", "/images", "/activity", "/batches"];
-    let name = |page: &str| format!("empty{}", page.replace("/", "-"));
+    let name = |page: &str| format!("empty{}", page.replace('/', "-"));
     walk.look_at(&pages.map(|page| (name(page), page.to_owned()))).await;
     // Wiping a disk is asked for on a page of its own, here with what speaks against it.
     let host = house.register("pve-01", "52:54:00:00:00:01").await;
