@@ -52,7 +52,6 @@ function takeOver(fresh) {
     if (part.dataset.order === undefined) replace(part, news);
     else arrange(part, news);
   }
-  if (document.title !== page.title) document.title = page.title;
   tick();
 }
 
