@@ -98,7 +98,7 @@ async fn a_person_uploads_an_image_in_the_browser_and_makes_it_the_default() {
     browser.see("#images", "Used by").await;
     // In one go: the page may take over a fresh part between finding a button and pressing it.
     browser.run("document.querySelector('[id^=default-]').click()").await;
-    browser.see(".image", "being the default").await;
+    browser.see(".image", "while it is the default").await;
     browser.fill("#url", "http://127.0.0.1:9/pve.iso").await;
     browser.click("#fetch").await;
     browser.see("#images", "On their way").await;
