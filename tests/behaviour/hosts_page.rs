@@ -119,7 +119,7 @@ async fn the_first_steps_are_told_until_a_host_is_ready() {
     let house = House::empty().await;
     let page = house.get("/").await.text;
     let next =
-        |page: &str| page.split_once("id=\"next\"").unwrap().1.split_once("id=\"ongoing\"").unwrap().0.to_owned();
+        |page: &str| page.split_once("id=\"next\"").unwrap().1.split_once("id=\"sightings\"").unwrap().0.to_owned();
     assert!(next(&page).contains("aria-current=\"step\"") && page.contains("href=\"/images\">Add an image"), "{page}");
     house.add_image().await;
     let page = house.get("/").await.text;
