@@ -12,6 +12,7 @@ test: compiler
 	.ci/install-packages
 	.ci/install-redfish-emulator "$${CARGO_TARGET_DIR:-target}/redfish-emulator"
 	.ci/install-axe "$${CARGO_TARGET_DIR:-target}/axe"
+	.ci/install-schemathesis "$${CARGO_TARGET_DIR:-target}/schemathesis"
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	.ci/cargo-test

@@ -4,13 +4,15 @@
 use std::net::IpAddr;
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{OperatorState, connection::Connection, entrance::let_in, extract::header_text, problem::Problem};
+use super::{
+    OperatorState, connection::Connection, entrance::let_in, extract::header_text, problem::Problem, routes::OPERATOR,
+};
 
 /// Tells what a browser thinks of where a request comes from (W3C Fetch Metadata).
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -60,7 +62,7 @@ fn check(state: &OperatorState, ends: Connection, request: &Request) -> Result<(
     let is_expected = is_json(headers)
         || (path == "/api/images" && is_file(headers))
         || (path == "/api/hosts/import" && is_kind(headers, "text/csv"));
-    if request.method() == Method::POST && path.starts_with("/api/") && !is_expected {
+    if request.method() == Method::POST && path.starts_with("/api/") && is_route(request) && !is_expected {
         let detail = "send JSON, with the header `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
@@ -77,6 +79,12 @@ fn trusted<'a>(state: &'a OperatorState, host: &'a str) -> impl Iterator<Item = 
 pub(super) fn is_over_tls(state: &OperatorState, headers: &HeaderMap) -> bool {
     let host = header_text(headers, &header::HOST).unwrap_or_default();
     trusted(state, host).any(|origin| origin.starts_with("https://"))
+}
+
+/// Whether there is such a route at all: else it is the path or the method that is wrong, whatever was sent.
+fn is_route(request: &Request) -> bool {
+    let pattern = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    OPERATOR.iter().any(|row| Some(row.path) == pattern && row.method == request.method().as_str())
 }
 
 /// Whether a browser says that a page of ours asks; that its words are true has been checked before.

@@ -51,6 +51,7 @@ use crate::provisioning::{AnswerDesk, BootDesk, BootOffers, CheckIn, ExchangeBoo
 pub use audit::RefusalCount;
 pub use image_checks::ImageChecks;
 pub use listener::{HttpListener, Limits};
+pub use openapi::document;
 pub use operator::OperatorState;
 pub use repeats::Repeats;
 pub use request_counts::RequestCounts;

@@ -369,6 +369,7 @@ impl From<IntakeRefusal> for Problem {
             }
             IntakeRefusal::NotNow(_) | IntakeRefusal::TooMany(_) => Self::coded(Code::ImageBusy, detail),
             IntakeRefusal::NoRoom(_) => Self::coded(Code::DiskFull, detail),
+            IntakeRefusal::TooLong(_) => Self::coded(Code::BodyTooLarge, detail),
             IntakeRefusal::Folder(_) => Self::internal(detail),
             IntakeRefusal::Ledger(error) => error.into(),
         }

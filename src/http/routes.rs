@@ -11,7 +11,7 @@ use super::{
     },
     boot,
     dashboard::{
-        about_page, account_page, activity_page, assets, audit_page, batch_page, batches_page, catalog_page,
+        about_page, account_page, activity_page, api_page, assets, audit_page, batch_page, batches_page, catalog_page,
         cluster_page, first_visit_page, forms, host_list_page, image_page, import_page, notifications_page,
         operations_page, options_part, pages, rebuild_page, register_page, settings_page, sheet_page, sign_in_page,
     },
@@ -203,6 +203,7 @@ pub(super) const OPERATOR: &[Row<OperatorState>] = &[
         .says("who did what, the newest first; also as CSV"),
     Row::get("/api/activity", Body::List("Activity"), || get(activity::list))
         .asking(&["topic", "host", "operation", "attention", "limit", "before"]).says("what happened, the newest first: the live feed of the past"),
+    Row::get("/api", HTML, || get(api_page::show)).says("this interface as a page"),
     Row::get("/api/openapi.json", Body::Text("application/json"), || get(openapi::serve)).says("this interface as an OpenAPI document"),
     Row::get("/events", Body::Text("text/event-stream"), || get(live_events::events)).asking(&["after"])
         .says("the live feed (server-sent events), resumable by Last-Event-ID"),

@@ -30,11 +30,14 @@ impl Schema for bool {
     fn usage() -> Value {
         json!({ "type": "boolean" })
     }
+
+    // Absent is false.
+    const REQUIRED: bool = false;
 }
 
 impl Schema for u32 {
     fn usage() -> Value {
-        json!({ "type": "integer", "minimum": 0 })
+        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
     }
 }
 
@@ -106,22 +109,29 @@ macro_rules! described {
                 use $crate::http::schema::Schema;
                 let mut properties = serde_json::Map::new();
                 let mut required: Vec<&str> = Vec::new();
+                // What we send is always all there; what we are sent may lack what has a meaning when it is absent.
+                let is_sent = !stringify!($($meta)*).contains("Deserialize");
                 $(
                     let mut property = <$kind as Schema>::usage();
                     property["description"] = [$($field_doc),+].join("").trim().into();
                     // A field that is named like a word of Rust's.
                     let name = stringify!($field).trim_start_matches("r#");
                     properties.insert(name.into(), property);
-                    if <$kind as Schema>::REQUIRED {
+                    let is_left_out = stringify!($($field_meta)*).contains("skip_serializing_if");
+                    if !is_left_out && (is_sent || <$kind as Schema>::REQUIRED) {
                         required.push(name);
                     }
                 )+
-                serde_json::json!({
+                let mut schema = serde_json::json!({
                     "type": "object",
                     "description": ([$($doc),+].join("").trim()),
                     "properties": properties,
                     "required": required,
-                })
+                });
+                if stringify!($($meta)*).contains("deny_unknown_fields") {
+                    schema["additionalProperties"] = false.into();
+                }
+                schema
             }
         }
     };

@@ -49,6 +49,9 @@ pub enum IntakeRefusal {
     /// The disk is too small, or the file too large.
     #[error("{0}")]
     NoRoom(String),
+    /// More arrives than was agreed; what is too much is not kept.
+    #[error("{0}")]
+    TooLong(String),
     /// The library's folder cannot be written.
     #[error("{0}")]
     Folder(String),

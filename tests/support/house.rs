@@ -18,10 +18,11 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::browser::Browser;
+use super::{agreed, browser::Browser};
 
 /// Who comes in: name and password.
 pub(crate) const ADMINISTRATOR: (&str, &str) = ("admin", "correct horse battery");
+
 /// What the ISO has as kernel.
 pub(crate) const KERNEL: &[u8] = b"the kernel of a small installer, long enough to be cut into ranges";
 
@@ -181,20 +182,32 @@ impl House {
 
     /// Asks as an operator.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.client.get(self.operator(path))).await
+        self.ask(Method::GET, path, None).await
     }
 
     /// Says something as an operator.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.client.post(self.operator(path)).json(body)).await
+        self.ask(Method::POST, path, Some(body)).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.client.patch(self.operator(path)).json(body)).await
+        self.ask(Method::PATCH, path, Some(body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.client.request(Method::DELETE, self.operator(path))).await
+        self.ask(Method::DELETE, path, None).await
+    }
+
+    /// Asks, and holds the answer against the OpenAPI document.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let request = self.client.request(method.clone(), self.operator(path));
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = Answer::of(request).await;
+        agreed::check(method.as_str(), path, answer.status.as_u16(), answer.header("content-type"), &answer.text);
+        answer
     }
 
     /// Registers a host and returns its id.

@@ -1,5 +1,6 @@
 //! Doubles and helpers that several tests share.
 
+pub(crate) mod agreed;
 pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod house;

@@ -41,6 +41,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("host.js", SCRIPT, include_str!("assets/host.js")),
     ("hosts.js", SCRIPT, include_str!("assets/hosts.js")),
     ("register.js", SCRIPT, include_str!("assets/register.js")),
+    ("api.js", SCRIPT, include_str!("assets/api.js")),
     ("upload.js", SCRIPT, include_str!("assets/upload.js")),
     ("mark.svg", PICTURE, include_str!("assets/mark.svg")),
     ("mark-trouble.svg", PICTURE, include_str!("assets/mark-trouble.svg")),

@@ -4,6 +4,7 @@
 pub(super) mod about_page;
 pub(super) mod account_page;
 pub(super) mod activity_page;
+pub(super) mod api_page;
 pub(super) mod assets;
 pub(super) mod audit_page;
 pub(super) mod batch_page;

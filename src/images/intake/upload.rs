@@ -82,7 +82,7 @@ async fn write(
         };
         received += chunk.len() as u64;
         if received > most {
-            return Err(IntakeRefusal::NoRoom(format!("the file is larger than the {most} bytes that were agreed")));
+            return Err(IntakeRefusal::TooLong(format!("the file is larger than the {most} bytes that were agreed")));
         }
         file.write_all(&chunk).await.map_err(cannot_write)?;
         inner.advance(id, |addition| addition.done_bytes = received);

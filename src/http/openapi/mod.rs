@@ -1,8 +1,14 @@
 //! The interface as an OpenAPI document, made of the route tables and of the types that are really sent.
 
+mod facts;
+mod parameters;
+mod routes_told;
+
 use axum::Json;
 use serde_json::{Map, Value, json};
 
+use self::routes_told::{GROUPS, describe};
+pub(super) use self::routes_told::{group_place, group_title};
 use super::{
     api::{
         about, access, activity, answers, audit, batches, boots, catalog_views, cluster, doctor, exchanges, gates,
@@ -10,8 +16,8 @@ use super::{
         registrations, settings, sightings, views,
     },
     routes::{BOOT, MACHINE, OPERATOR},
-    row::{Audience, Body, Row},
-    schema::{NamedSchema, reference},
+    row::{Audience, Row},
+    schema::NamedSchema,
 };
 
 /// Serves the document.
@@ -20,7 +26,7 @@ pub(super) async fn serve() -> Json<Value> {
 }
 
 /// Makes the document: every route of every listener.
-fn document() -> Value {
+pub fn document() -> Value {
     let mut paths = Map::new();
     describe_all(&mut paths, Audience::Boot, BOOT);
     describe_all(&mut paths, Audience::Machine, MACHINE);
@@ -30,16 +36,44 @@ fn document() -> Value {
         "info": {
             "title": "Rackseed",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Three listeners, each with its own routes (see the tags); what is asked on another one is 404.",
-            "license": { "name": "MIT OR Apache-2.0" },
+            "summary": "Turns bare metal into ready Proxmox VE cluster nodes",
+            "description": "Three listeners, each with its own routes (see the tags); what is asked on another one is 404. \
+                Errors are problem documents (RFC 9457) with a stable `code`. Lists are arrays; a `Link` header leads to the next page. \
+                Times are RFC 3339 in UTC.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
-        "tags": [
-            { "name": "boot", "description": "Booting machines: plain HTTP on the provisioning network" },
-            { "name": "machine", "description": "Installers and nodes: HTTPS with a pinned certificate and one-time tokens" },
-            { "name": "operator", "description": "People and their programs: HTTP, on loopback unless the settings say otherwise" },
-        ],
+        "servers": [{ "url": "/", "description": "this listener: people and their programs" }],
+        "tags": tags(),
         "paths": paths,
-        "components": { "schemas": schemas() },
+        "components": { "schemas": schemas(), "securitySchemes": security_schemes() },
+    })
+}
+
+fn tags() -> Value {
+    let listeners = [
+        ("boot", "Booting machines: plain HTTP on the provisioning network"),
+        ("machine", "Installers and nodes: HTTPS with a pinned certificate and one-time tokens"),
+        ("operator", "People and their programs: HTTP, on loopback unless the settings say otherwise"),
+    ];
+    let mut groups: Vec<&str> = GROUPS.iter().map(|(_, group)| *group).collect();
+    groups.dedup();
+    let groups =
+        groups.into_iter().map(|group| (group, group_title(group).unwrap_or("What the dashboard shows and asks")));
+    listeners
+        .into_iter()
+        .chain(groups)
+        .map(|(name, description)| json!({ "name": name, "description": description }))
+        .collect()
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "token": {
+            "type": "http", "scheme": "bearer",
+            "description": "a token that was made under Account, with the scope `read_only` or `operator`; or that of the file `command-line-token`",
+        },
+        "session": { "type": "apiKey", "in": "cookie", "name": "rackseed_session", "description": "what a browser is given at sign-in" },
+        "rebuild": { "type": "apiKey", "in": "query", "name": "t", "description": "a one-time token of one rebuild, which its machine was given" },
     })
 }
 
@@ -53,58 +87,28 @@ fn describe_all<S>(paths: &mut Map<String, Value>, audience: Audience, rows: &[R
             Some(tags) => tags.push(audience.word().into()),
             None => path[&method] = describe(audience, row),
         }
-    }
-}
-
-fn describe<S>(audience: Audience, row: &Row<S>) -> Value {
-    let in_path =
-        row.path.split('/').filter_map(|part| part.strip_prefix('{')?.trim_start_matches('*').strip_suffix('}'));
-    let parameter = |name: &str, place: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": "string" } });
-    let parameters: Vec<_> = in_path
-        .map(|name| parameter(name, "path"))
-        .chain(row.query.iter().map(|name| parameter(name, "query")))
-        .collect();
-    let (status, body) = row.gives;
-    let mut success = json!({ "description": "done" });
-    if let Some(content) = content(body) {
-        success["content"] = content;
-    }
-    let problem = json!({
-        "description": "a problem document: what was wrong and what to do",
-        "content": { "application/problem+json": { "schema": reference("Problem") } },
-    });
-    let mut responses = Map::new();
-    responses.insert(status.to_string(), success);
-    responses.insert("default".into(), problem);
-    let mut route = json!({
-        "tags": [audience.word()],
-        "summary": row.summary,
-        "parameters": parameters,
-        "responses": responses,
-    });
-    if let Some(content) = content(row.takes) {
-        route["requestBody"] = json!({ "required": true, "content": content });
-    }
-    route
-}
-
-fn content(body: Body) -> Option<Value> {
-    let (media, schema) = match body {
-        Body::Nothing => return None,
-        Body::Json(schema) => ("application/json", reference(schema)),
-        Body::List(schema) => ("application/json", json!({ "type": "array", "items": reference(schema) })),
-        Body::Report(_) => ("application/json", json!({ "type": "object" })),
-        Body::Form(fields) => {
-            let fields = fields.iter().chain(&["form_token"]);
-            let properties: Map<_, _> =
-                fields.map(|field| ((*field).to_owned(), json!({ "type": "string" }))).collect();
-            ("application/x-www-form-urlencoded", json!({ "type": "object", "properties": properties }))
+        if audience != Audience::Operator && path["servers"].is_null() {
+            path["servers"] = servers(audience);
         }
-        Body::Log(_) => ("text/plain", json!({ "type": "string" })),
-        Body::Text(media) => (media, json!({ "type": "string" })),
-        Body::Stream => ("application/octet-stream", json!({ "type": "string", "format": "binary" })),
+        if audience == Audience::Operator && path["servers"].is_array() {
+            // Every listener has it.
+            path.as_object_mut().map(|path| path.remove("servers")).unwrap_or_default();
+        }
+    }
+}
+
+/// Where another listener is; the ports are settings.
+fn servers(audience: Audience) -> Value {
+    let (scheme, port, setting) = match audience {
+        Audience::Boot => ("http", "8081", "server.boot_listen"),
+        Audience::Machine => ("https", "8443", "server.machine_listen"),
+        Audience::Operator => return json!([{ "url": "/" }]),
     };
-    Some(json!({ media: { "schema": schema } }))
+    json!([{
+        "url": format!("{scheme}://{{address}}:{{port}}"),
+        "description": format!("the {} listener (`{setting}`)", audience.word()),
+        "variables": { "address": { "default": "192.168.1.2" }, "port": { "default": port } },
+    }])
 }
 
 /// Every schema of the document that a type of ours describes.
@@ -209,6 +213,7 @@ fn schemas() -> Map<String, Value> {
         schema(&mut schemas);
     }
     schemas.insert("Problem".into(), problem());
+    facts::add_to(&mut schemas);
     schemas
 }
 
@@ -216,19 +221,31 @@ fn schemas() -> Map<String, Value> {
 fn problem() -> Value {
     json!({
         "type": "object",
-        "description": "RFC 9457",
-        "required": ["type", "title", "status", "detail"],
+        "description": "What was refused and why (RFC 9457). Some codes have members of their own, such as `operation`, `findings` or `offset`.",
+        "required": ["type", "title", "status", "code", "detail"],
         "properties": {
-            "type": { "type": "string" },
-            "title": { "type": "string" },
-            "status": { "type": "integer" },
+            "type": { "type": "string", "format": "uri-reference", "description": "`about:blank`: the code says more" },
+            "title": { "type": "string", "description": "the name of the status" },
+            "status": { "type": "integer", "minimum": 400, "maximum": 599, "description": "the HTTP status" },
+            "code": { "type": "string", "description": "why, as a word that stays as it is" },
             "detail": { "type": "string", "description": "what was wrong and what to do, for a person" },
+            "instance": { "type": "string", "format": "uri-reference", "description": "the path that was asked" },
             "operation": { "type": "string", "description": "the operation that is under way" },
+            "line": { "type": "integer", "minimum": 0, "description": "the line of the body where it is wrong" },
+            "column": { "type": "integer", "minimum": 0, "description": "the column there" },
             "errors": {
                 "type": "array",
+                "description": "every field that is wrong",
                 "items": {
                     "type": "object",
-                    "properties": { "field": { "type": "string" }, "detail": { "type": "string" } },
+                    "required": ["field", "detail"],
+                    "properties": {
+                        "field": { "type": "string", "description": "its name" },
+                        "pointer": { "type": "string", "description": "its place in the body, as a JSON pointer (RFC 6901)" },
+                        "parameter": { "type": "string", "description": "the field of the query that it is" },
+                        "header": { "type": "string", "description": "the header that it is" },
+                        "detail": { "type": "string", "description": "what is wrong with it" },
+                    },
                 },
             },
         },
