@@ -140,9 +140,19 @@ fn offers(view: &OperationView) -> Vec<OfferRow> {
             Action::Cancel => "Cancel…",
         },
         possible: offer.possible,
-        consequence: format!("{}.", offer.consequence),
+        consequence: format!("{}.", spoken(&offer.consequence)),
     };
     shown.map(row).collect()
+}
+
+/// A sentence in which steps have the names that the page gives them, and not the words of the interface.
+fn spoken(sentence: &str) -> String {
+    let part = |(place, text): (usize, &str)| match (place % 2, steps::step(text)) {
+        (1, Some(_)) => format!("“{}”", title(text)),
+        (1, None) => format!("`{text}`"),
+        _ => text.to_owned(),
+    };
+    sentence.split('`').enumerate().map(part).collect()
 }
 
 impl StepRow {

@@ -54,6 +54,40 @@ async fn an_operation_that_ended_says_how_it_ended_and_what_is_left_to_do() {
 }
 
 #[tokio::test]
+async fn a_parked_operation_says_what_each_decision_would_mean() {
+    let house = House::furnished().await;
+    let host = house.register("pve-01", MAC).await;
+    let operation = house.rebuild(&host, "pve-01").await;
+    answered(&house, MAC, &operation).await;
+    let store = rusqlite::Connection::open(house.folder.path().join("data/rackseed.db")).unwrap();
+    store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let parked = json!({ "event": "parked", "reason": "the installer was switched off" }).to_string();
+    let mut status = String::new();
+    // The runner may write at the same moment; then the place in the journal is taken.
+    for _ in 0..100 {
+        let sql = "INSERT OR IGNORE INTO journal (operation, position, at, step, event)
+                   SELECT ?1, count(*), '2026-09-21T14:13:20Z', '', ?2 FROM journal WHERE operation = ?1";
+        store.execute(sql, [&operation, &parked]).unwrap();
+        let seen = house.get(&format!("/api/operations/{operation}")).await.json();
+        status = seen["status"].as_str().unwrap().to_owned();
+        if status == "needs_attention" {
+            break;
+        }
+    }
+    assert_eq!(status, "needs_attention");
+    let page = house.get(&format!("/operations/{operation}")).await.text;
+    let title = between(&page, "<title>", "</title>");
+    assert!(title.ends_with("Rebuild pve-01: needs attention · Rackseed"), "{title}");
+    let can = between(&page, "What you can do", "</section>");
+    assert!(can.contains("the step “Await installation” is tried again"), "{can}");
+    assert!(can.contains("<button type=\"button\" disabled class=\"plain\">Skip this step</button>"), "{can}");
+    assert!(can.contains("Yes, cancel it") && can.contains("half written"), "{can}");
+    let list = house.get("/api/operations?status=needs_attention").await.json();
+    assert_eq!(list[0]["id"], json!(operation));
+    assert_eq!(house.get("/api/operations?status=running").await.json(), json!([]));
+}
+
+#[tokio::test]
 async fn what_was_overridden_stands_on_the_page_with_its_reason() {
     let house = House::furnished().await;
     let host = house.register("pve-01", MAC).await;
