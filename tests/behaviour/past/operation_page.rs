@@ -137,7 +137,7 @@ async fn a_person_opens_a_running_operation_and_cancels_it_after_reading_what_th
         "it leads back to where it was pressed"
     );
     browser.see("#summary", "half written").await;
-    browser.see("#activity", "the operation was cancelled").await;
+    browser.see("#activity", "The operation was cancelled").await;
     browser.resize(1280, 900).await;
     browser.scheme("dark").await;
     browser.picture("operation-dark").await;
