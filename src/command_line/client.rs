@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, anyhow};
 use reqwest::{
     Method, RequestBuilder, StatusCode,
-    header::{LINK, USER_AGENT},
+    header::{CONTENT_TYPE, LINK, USER_AGENT},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -93,6 +93,17 @@ impl Client {
         }
         items.truncate(most);
         Ok(items)
+    }
+
+    /// Sends a text that is no JSON.
+    pub(super) async fn send_text(
+        &self,
+        path: &str,
+        fields: &[(&str, Option<&str>)],
+        kind: &str,
+        text: Vec<u8>,
+    ) -> anyhow::Result<Value> {
+        Ok(self.send(self.request(Method::POST, path).query(fields).header(CONTENT_TYPE, kind).body(text)).await?.0)
     }
 
     /// Asks for a stream; it goes on for as long as the daemon says something.

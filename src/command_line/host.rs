@@ -7,12 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{
-    boots,
-    client::Client,
-    output::{Printer, table},
-    power, rebuild,
-};
+use super::{boots, client::Client, host_import, host_look, output::Printer, power, rebuild};
 
 /// Verbs on hosts.
 #[derive(Debug, Subcommand)]
@@ -26,8 +21,19 @@ pub(super) enum HostVerb {
         /// Its server type, a key of server-types.yaml
         server_type: String,
     },
-    /// List the hosts
-    List,
+    /// List the hosts, or some of them
+    List(host_look::ListArguments),
+    /// Register the hosts of a CSV file: all of them, or none
+    Import(host_import::ImportArguments),
+    #[command(flatten)]
+    Look(host_look::HostLook),
+    /// Say that a machine's console shows the SSH fingerprint that its host's page shows, where that is asked for
+    ConfirmKey {
+        /// Its id, name or MAC address
+        host: String,
+        /// The fingerprint that the console shows: `SHA256:…`
+        fingerprint: String,
+    },
     /// List the machines that asked for a boot and are not registered
     Sightings {
         /// Forget this one until it asks again
@@ -73,9 +79,15 @@ pub(super) async fn run(verb: &HostVerb, config: &Path, printer: &Printer) -> an
                 )
             });
         }
-        HostVerb::List => {
-            let hosts = Value::from(client.list("/api/hosts", &[], usize::MAX).await?);
-            printer.print(&hosts, || list(&hosts));
+        HostVerb::List(arguments) => host_look::list(arguments, &client, printer).await?,
+        HostVerb::Import(arguments) => return host_import::run(arguments, &client, printer).await,
+        HostVerb::Look(look) => host_look::look(look, &client, printer).await?,
+        HostVerb::ConfirmKey { host, fingerprint } => {
+            let found = client.find_host(host).await?;
+            let path = format!("/api/hosts/{}/confirm-host-key", text(&found, "id"));
+            let body = json!({ "fingerprint": fingerprint });
+            let host = client.ask(Method::POST, &path, Some(&body)).await?;
+            printer.print(&host, || format!("the host key of {} is confirmed", text(&host, "hostname")));
         }
         HostVerb::Sightings { forget } => boots::sightings(forget.as_deref(), &client, printer).await?,
         HostVerb::Show { host } => {
@@ -119,23 +131,6 @@ fn patch(choices: &[String]) -> anyhow::Result<Value> {
 
 pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
-}
-
-fn list(hosts: &Value) -> String {
-    let rows: Vec<_> = hosts
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|host| {
-            ["id", "hostname", "mac", "server_type", "state_label", "address"]
-                .map(|key| text(host, key).to_owned())
-                .to_vec()
-        })
-        .collect();
-    if rows.is_empty() {
-        return "no host is registered yet; `rackseed host add HOSTNAME MAC SERVER_TYPE` registers one".to_owned();
-    }
-    table(&["ID", "NAME", "MAC", "SERVER TYPE", "STATE", "ADDRESS"], &rows)
 }
 
 fn show(host: &Value) -> String {

@@ -59,6 +59,31 @@ pub(super) async fn network(config: &Path, printer: &Printer) -> anyhow::Result<
     Ok(if all_answer { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Shows the cluster. The exit code is 1 when it has no quorum or no member answers.
+pub(super) async fn cluster(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let cluster = Client::new(config)?.ask(Method::GET, "/api/cluster?ask=true", None).await?;
+    printer.print(&cluster, || {
+        let member = |member: &Value| {
+            let online = if member["online"] == true { "online" } else { "OFFLINE" };
+            vec![text(member, "name").to_owned(), online.to_owned(), text(member, "address").to_owned()]
+        };
+        let members: Vec<_> = cluster["members"].as_array().into_iter().flatten().map(member).collect();
+        let mut lines = vec![text(&cluster, "sentence").to_owned()];
+        lines.extend(cluster["problem"].as_str().map(|problem| format!("no member answered: {problem}")));
+        if !members.is_empty() {
+            lines.push(table(&["MEMBER", "STATE", "ADDRESS"], &members));
+        }
+        lines.extend(
+            cluster["holder"].as_object().map(|_| format!("{} has the turn", text(&cluster["holder"], "hostname"))),
+        );
+        let waiting = cluster["waiting"].as_array().into_iter().flatten();
+        lines.extend(waiting.map(|join| format!("{} waits for its turn", text(join, "hostname"))));
+        lines.join("\n")
+    });
+    let is_well = cluster["problem"].is_null() && cluster["quorate"] != false;
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// Shows what the daemon is. The exit code is 1 when something ails it.
 pub(super) async fn about(config: &Path, printer: &Printer) -> anyhow::Result<ExitCode> {
     let about = Client::new(config)?.ask(Method::GET, "/api/about", None).await?;

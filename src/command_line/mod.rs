@@ -15,6 +15,8 @@ mod fetch;
 mod first_visit;
 mod gate;
 mod host;
+mod host_import;
+mod host_look;
 mod image;
 mod look;
 mod notify;
@@ -82,6 +84,8 @@ enum Verb {
     About,
     /// What the catalog holds, and what is wrong with its files (asks the running daemon)
     Catalog,
+    /// The cluster: its members and its quorum, and who waits to join (asks the running daemon, which asks a member)
+    Cluster,
     /// Where booting machines are answered (asks the running daemon)
     Network,
     /// Tokens with which programs are let in (asks the running daemon)
@@ -154,6 +158,7 @@ async fn dispatch(arguments: &Arguments, printer: &Printer) -> anyhow::Result<Ex
         Verb::Activity(options) => activity::run(options, &arguments.config, printer).await,
         Verb::About => look::about(&arguments.config, printer).await,
         Verb::Catalog => look::catalog(&arguments.config, printer).await,
+        Verb::Cluster => look::cluster(&arguments.config, printer).await,
         Verb::Network => look::network(&arguments.config, printer).await,
         Verb::Completion(options) => completion::run(options),
         Verb::Token(verb) => token::run(verb, &arguments.config, printer).await,

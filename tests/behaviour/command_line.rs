@@ -148,3 +148,37 @@ async fn what_happens_is_followed_as_it_happens() {
     let told = told.await.unwrap();
     assert!(told.contains("pve-"), "{told}");
 }
+
+#[tokio::test]
+async fn a_list_of_hosts_is_looked_at_then_registered_and_found_again() {
+    let house = House::empty().await;
+    let list = house.folder.path().join("hosts.csv");
+    std::fs::write(
+        &list,
+        "hostname;mac;server_type\npve-01;52-54-00-00-03-01;generic-sata\npve-02;nonsense;generic-sata\n",
+    )
+    .unwrap();
+    let words = ["host", "import", list.to_str().unwrap()];
+    let looked = rackseed(&house, &[&words[..], &["--dry-run"]].concat()).await;
+    assert_eq!(looked.status.code(), Some(1));
+    assert!(said(&looked).contains("nonsense") && said(&looked).contains("0 registered"), "{}", said(&looked));
+    let taken = rackseed(&house, &[&words[..], &["--skip-wrong"]].concat()).await;
+    assert!(said(&taken).contains("1 registered"), "{}", said(&taken));
+    let found = json(&house, &["host", "list", "--search", "00:03"]).await;
+    assert_eq!(found[0]["hostname"], "pve-01");
+    assert!(said(&rackseed(&house, &["host", "list", "--state", "ready"]).await).contains("no such host"));
+    let way = said(&rackseed(&house, &["host", "lifecycle", "pve-01"]).await);
+    assert!(way.contains("registered") && way.contains("not reached"), "{way}");
+    let evidence = json(&house, &["host", "evidence", "pve-01"]).await;
+    assert!(evidence.is_array(), "{evidence}");
+    assert!(said(&rackseed(&house, &["host", "exchanges", "pve-01"]).await).contains("sent nothing yet"));
+    let refused = rackseed(&house, &["host", "confirm-key", "pve-01", "SHA256:AAAA"]).await;
+    assert_eq!(refused.status.code(), Some(1), "nothing asks for it: {}", said(&refused));
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_yet_is_told_in_a_sentence() {
+    let house = House::empty().await;
+    let cluster = rackseed(&house, &["cluster"]).await;
+    assert!(said(&cluster).contains("cluster"), "{}", said(&cluster));
+}
