@@ -18,7 +18,7 @@ const LONGEST_LIST: u64 = 4 << 20;
 /// Which list.
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// A CSV file with the columns hostname, mac and server_type; `-` is standard input
+    /// A CSV file with the columns hostname, mac and `server_type`; `-` is standard input
     file: PathBuf,
     /// Only look at it, line by line
     #[arg(long)]

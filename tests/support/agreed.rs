@@ -68,11 +68,9 @@ fn agrees(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    let is_kind = match &schema["type"] {
-        Value::Null => true,
-        Value::Array(kinds) => kinds.iter().any(|told| told == kind),
-        told => told == kind,
-    };
+    let told = &schema["type"];
+    let is_kind =
+        told.is_null() || told == kind || told.as_array().is_some_and(|kinds| kinds.iter().any(|it| it == kind));
     if !is_kind || schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
         return Err(format!("{place} = {value}"));
     }

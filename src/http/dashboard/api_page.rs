@@ -143,7 +143,7 @@ fn route_view(document: &Value, path: &str, method: &str, route: &Value) -> Rout
     let method = method.to_uppercase();
     let parameters = route["parameters"].as_array().into_iter().flatten().map(|told| Field {
         name: text(&told["name"]),
-        kind: kind(document, &told["schema"]),
+        kind: kind(&told["schema"]),
         place: text(&told["in"]),
         is_required: told["required"] == true,
         about: text(&told["description"]),
@@ -201,7 +201,7 @@ fn fields(document: &Value, schema: &Value) -> Vec<Field> {
     let properties = schema["properties"].as_object().into_iter().flatten();
     let fields = properties.map(|(name, told)| Field {
         name: name.clone(),
-        kind: kind(document, told),
+        kind: kind(told),
         place: String::new(),
         is_required: required.iter().any(|required| *required == name),
         about: told["description"].as_str().unwrap_or_default().to_owned(),
@@ -215,12 +215,12 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
 }
 
 /// What a value is, in a few words.
-fn kind(document: &Value, schema: &Value) -> String {
+fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         return name.rsplit('/').next().unwrap_or_default().to_owned();
     }
     if let Some(forms) = schema["anyOf"].as_array() {
-        return forms.iter().map(|form| kind(document, form)).collect::<Vec<_>>().join(" or ");
+        return forms.iter().map(kind).collect::<Vec<_>>().join(" or ");
     }
     if let Some(words) = schema["enum"].as_array() {
         return words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" · ");
@@ -230,7 +230,7 @@ fn kind(document: &Value, schema: &Value) -> String {
         schema[bound].as_u64().filter(|number| *number > 0).map(|number| format!("{word} {number}"))
     });
     match name {
-        "array" => format!("list of {}", kind(document, &schema["items"])),
+        "array" => format!("list of {}", kind(&schema["items"])),
         "string" => schema["format"].as_str().unwrap_or("text").to_owned(),
         "integer" => ["number".to_owned()].into_iter().chain(bounds).collect::<Vec<_>>().join(" "),
         other => other.to_owned(),

@@ -110,7 +110,8 @@ async fn other_methods_are_answered_with_those_that_there_are() {
             let answer = Answer::of(house.client.request(method.clone(), house.operator(path))).await;
             let (mut found, mut expected): (Vec<_>, Vec<_>) =
                 (answer.header("allow").split(',').collect(), allowed.split(',').collect());
-            (found.sort_unstable(), expected.sort_unstable());
+            found.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(found, expected, "{method} {path}");
             assert_eq!(answer.status.as_u16(), if method == Method::OPTIONS { 204 } else { 405 });
         }
