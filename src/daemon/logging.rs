@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn the_newest_lines_are_remembered_and_no_more() {
         for number in 0..LINES_KEPT + 10 {
-            writeln!(Remembering, "line {number} {}", "é".repeat(LONGEST_LINE_BYTES)).unwrap();
+            let line = format!("line {number} {}\n", "é".repeat(LONGEST_LINE_BYTES));
+            Remembering.write_all(line.as_bytes()).unwrap();
         }
         let lines = recent_lines();
         assert!(lines.len() <= LINES_KEPT && lines.iter().all(|line| line.len() <= LONGEST_LINE_BYTES));

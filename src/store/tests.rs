@@ -113,9 +113,12 @@ fn every_column_that_the_key_file_seals_is_known_to_whoever_renews_the_key() {
                WHERE tables.type = 'table' AND columns.type = 'BLOB' ORDER BY 1";
     let mut statement = connection.prepare(sql).unwrap();
     let found: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    // Hashes of tokens and sessions, and the row by which another key is noticed.
-    let mut known: Vec<_> =
-        SEALED.iter().map(|(table, _)| *table).chain(["tokens", "key_check", "sessions", "api_tokens"]).collect();
+    // Hashes of tokens, sessions and repeated requests, and the row by which another key is noticed.
+    let mut known: Vec<_> = SEALED
+        .iter()
+        .map(|(table, _)| *table)
+        .chain(["tokens", "key_check", "sessions", "api_tokens", "repeats"])
+        .collect();
     known.sort_unstable();
     assert_eq!(found, known, "a table with sealed secrets belongs into SEALED; one with other bytes here");
 }

@@ -283,7 +283,7 @@ async fn a_seen_machine_is_registered_with_one_click_and_its_page_follows_its_bo
     for (width, scheme, name) in [(1200, "light", "10-seen"), (390, "dark", "10-seen-phone")] {
         browser.resize(width, 900).await;
         browser.scheme(scheme).await;
-        assert_eq!(browser.overflow().await, 0, "nothing reaches beyond {width}");
+        assert!(browser.overflow().await <= 0, "nothing reaches beyond {width}");
         browser.picture(name).await;
     }
     browser.click(".register-seen").await;
@@ -302,7 +302,7 @@ async fn a_seen_machine_is_registered_with_one_click_and_its_page_follows_its_bo
     {
         browser.resize(width, 1400).await;
         browser.scheme(scheme).await;
-        assert_eq!(browser.overflow().await, 0, "nothing reaches beyond {width}");
+        assert!(browser.overflow().await <= 0, "nothing reaches beyond {width}");
         browser.picture(name).await;
     }
 }

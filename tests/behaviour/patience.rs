@@ -216,10 +216,6 @@ async fn a_failure_before_the_installer_had_its_answer_is_refused() {
 async fn a_host_that_takes_long_is_shown_so_on_list_page_and_api() {
     let house = House::furnished().await;
     let host = house.register("pve-01", "52:54:00:00:00:01").await;
-    let operation = house.rebuild(&host, "pve-01").await;
-    let shown = house.get(&format!("/api/hosts/{host}")).await.json();
-    assert_eq!((&shown["limit_seconds"], &shown["overdue"]), (&json!(3600), &json!(false)), "{shown}");
-    assert!(shown["patience"].as_str().unwrap().starts_with("armed for"), "{shown}");
     // As three hosts of this type would have left it, and this one begun an hour ago.
     let database = rusqlite::Connection::open(house.folder.path().join("data/rackseed.db")).unwrap();
     for day in 1..=3 {
@@ -233,6 +229,10 @@ async fn a_host_that_takes_long_is_shown_so_on_list_page_and_api() {
             database.execute(sql, rusqlite::params![host, at, event, from, to]).unwrap();
         }
     }
+    let operation = house.rebuild(&host, "pve-01").await;
+    let shown = house.get(&format!("/api/hosts/{host}")).await.json();
+    assert_eq!((&shown["limit_seconds"], &shown["overdue"]), (&json!(3600), &json!(false)), "{shown}");
+    assert!(shown["patience"].as_str().unwrap().starts_with("armed for"), "{shown}");
     house.boot_machine("52:54:00:00:00:01", &operation).await;
     let token = house.token(&operation, TokenPurpose::Answer).await;
     let report = json!({ "network_interfaces": [{ "link": "eno1", "mac": "52:54:00:00:00:01" }] });
@@ -243,10 +243,10 @@ async fn a_host_that_takes_long_is_shown_so_on_list_page_and_api() {
     let shown = house.get(&format!("/api/hosts/{host}")).await.json();
     assert_eq!((&shown["usual_seconds"], &shown["overdue"]), (&json!(360), &json!(true)), "{shown}");
     assert_eq!(shown["state"], "installing");
-    for page in ["/".to_owned(), format!("/hosts/{host}")] {
-        let page = house.get(&page).await.text;
-        assert!(page.contains("installing 14 min, usually 6: overdue"), "{page}");
-    }
+    let list = house.get("/").await.text;
+    assert!(list.contains("14 min</time> <b>overdue</b>") && list.contains("usually 6 min; overdue"), "{list}");
+    let page = house.get(&format!("/hosts/{host}")).await.text;
+    assert!(page.contains("installing 14 min, usually 6: overdue"), "{page}");
     let token = house.token(&operation, TokenPurpose::Installed).await;
     let failed = house.machine(&format!("/api/hosts/{host}/failed?t={token}"));
     let answer = Answer::of(house.installer().post(&failed).body("the disk /dev/sda said no")).await;

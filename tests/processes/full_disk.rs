@@ -21,6 +21,8 @@ async fn begin() -> (World, SmallDisk) {
     let mut world = World::set(Way::AddByKey).await;
     let disk = SmallDisk::under(&world.data());
     start(&mut world, &disk);
+    world.operator.wait_until_served().await;
+    disk.copy_token();
     world.serve_and_register().await;
     (world, disk)
 }

@@ -68,6 +68,12 @@ impl SmallDisk {
         let _ = fs::remove_file(self.data.join("rackseed.db-shm"));
     }
 
+    /// Copies the token of the command line to the folder below the disk.
+    pub(crate) fn copy_token(&self) {
+        let name = "command-line-token";
+        fs::copy(self.path().join(name), self.data.join(name)).unwrap();
+    }
+
     /// The folder as the namespace sees it.
     fn path(&self) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.keeper.id()));

@@ -85,7 +85,7 @@ const MORE: &[(&str, &[u16])] = &[
     ("/api/images", &[413, 422]),
     ("/api/batches", &[422]),
     ("/api/support-bundle", &[409]),
-    ("/api/doctor", &[409]),
+    ("/api/doctor", &[404, 409]),
     ("/sign-in", &[429]),
     ("/first-visit", &[409, 422, 429]),
     ("/account", &[409, 422, 429]),

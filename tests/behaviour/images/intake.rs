@@ -251,7 +251,7 @@ async fn what_can_never_become_an_image_leaves_nothing() {
     assert!(matches!(error, IntakeRefusal::NoRoom(_)), "{error}");
     let begun = dock.intake.begin_upload("pve.iso", Some(10), None).await.unwrap();
     let error = dock.intake.upload(&begun.id, 0, chunks(&[b"eleven byte"])).await.unwrap_err();
-    assert!(matches!(error, IntakeRefusal::NoRoom(_)), "{error}");
+    assert!(matches!(error, IntakeRefusal::TooLong(_)), "{error}");
     assert_eq!((dock.left(), dock.images().await), (vec![], 0));
 }
 

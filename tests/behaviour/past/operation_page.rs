@@ -59,6 +59,17 @@ async fn a_parked_operation_says_what_each_decision_would_mean() {
     let host = house.register("pve-01", MAC).await;
     let operation = house.rebuild(&host, "pve-01").await;
     answered(&house, MAC, &operation).await;
+    let mut began = false;
+    for _ in 0..100 {
+        let seen = house.get(&format!("/api/operations/{operation}")).await.json();
+        let steps = seen["steps"].as_array().unwrap();
+        began = steps.iter().any(|step| step["name"] == "await_installation" && step["status"] == "waiting");
+        if began {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(began, "the operation does not wait for the installation");
     let store = rusqlite::Connection::open(house.folder.path().join("data/rackseed.db")).unwrap();
     store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     let parked = json!({ "event": "parked", "reason": "the installer was switched off" }).to_string();

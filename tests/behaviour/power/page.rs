@@ -45,7 +45,7 @@ async fn a_person_sees_whether_the_machine_is_on_and_switches_it() {
     browser.see("[data-power]", "off").await;
     for width in [320, 1200] {
         browser.resize(width, 800).await;
-        assert_eq!(browser.overflow().await, 0, "at {width} pixels");
+        assert!(browser.overflow().await <= 0, "at {width} pixels");
     }
 }
 
