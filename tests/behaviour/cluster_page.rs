@@ -1,18 +1,21 @@
 //! The cluster as people see it: told by a member, remembered, and never waited for.
 
-use std::{net::TcpListener, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use rackseed::{
     domain::{identity::OperationId, operation::StepStatus},
     operations::{Advance, ClusterDesk, Engine},
     ports::OperationJournal,
-    simulator::{Installation, SimulatedNetwork, SimulatedNode, SimulatedSshServer},
+    simulator::{SimulatedNode, SimulatedSshServer},
 };
 use serde_json::{Value, json};
 
-use crate::support::{browser::Browser, house::House, rebuild_world::RebuildWorld};
-
-const PASSWORD: &str = "correct horse battery staple";
+use crate::support::{
+    browser::Browser,
+    house::House,
+    member::{PASSWORD, SimulatedMember},
+    rebuild_world::RebuildWorld,
+};
 
 /// A daemon, and a member of a cluster of three beside it.
 struct Place {
@@ -26,21 +29,8 @@ struct Place {
 impl Place {
     /// Each test has an address of its own.
     async fn new(last: u8) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let network = SimulatedNetwork::new(folder.path().join("network"), 0.1).unwrap();
-        let installation = Installation {
-            hostname: "pve-01".into(),
-            address: [127, 0, 78, last].into(),
-            hardware_id: "4c4c4544-0035-4810-8051-000000000000".into(),
-            root_ssh_keys: Vec::new(),
-            root_password: PASSWORD.into(),
-        };
-        let member = Arc::new(network.install(&installation).unwrap());
-        let port = TcpListener::bind((installation.address, 0)).unwrap().local_addr().unwrap().port();
-        let server = Some(SimulatedSshServer::start(member.clone(), port).await.unwrap());
-        let address = installation.address.to_string();
-        let create = format!("pvecm create lab --link0 {address}");
-        assert!(member.start_command(&create).unwrap().wait().await.unwrap().success());
+        let SimulatedMember { node: member, server, folder, address, port } =
+            SimulatedMember::creating("lab", "pve-01", [127, 0, 78, last].into()).await;
         let house = House::with(|settings| {
             settings.proxmox.ssh_port = port;
             settings.proxmox.existing_node = address.clone();

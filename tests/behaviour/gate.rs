@@ -3,18 +3,20 @@
 mod openssh;
 mod script;
 
-use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio, sync::Arc};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio, sync::Arc};
 
 use rackseed::{
     ports::GateLedger,
-    simulator::{Installation, SimulatedNetwork, SimulatedNode, SimulatedSshServer},
+    simulator::{SimulatedNode, SimulatedSshServer},
     store::Store,
 };
 use serde_json::{Value, json};
 
-use crate::support::{house::House, rebuild_world::RebuildWorld};
-
-const PASSWORD: &str = "correct horse battery staple";
+use crate::support::{
+    house::House,
+    member::{PASSWORD, SimulatedMember},
+    rebuild_world::RebuildWorld,
+};
 
 /// A daemon, and a member beside it that it does not know.
 struct Place {
@@ -32,21 +34,9 @@ impl Place {
     }
 
     async fn with(last: u8, change: impl FnOnce(&mut rackseed::settings::Settings, &SimulatedNode)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let network = SimulatedNetwork::new(folder.path().join("network"), 0.1).unwrap();
-        let installation = Installation {
-            hostname: "pve-77".into(),
-            address: [127, 0, 77, last].into(),
-            hardware_id: "4c4c4544-0035-4810-8051-000000000000".into(),
-            root_ssh_keys: Vec::new(),
-            root_password: PASSWORD.into(),
-        };
-        let member = Arc::new(network.install(&installation).unwrap());
-        let port = TcpListener::bind((installation.address, 0)).unwrap().local_addr().unwrap().port();
-        let server = Some(SimulatedSshServer::start(member.clone(), port).await.unwrap());
-        let (address, node) = (installation.address.to_string(), member.clone());
-        let create = format!("pvecm create demo --link0 {address}");
-        assert!(member.start_command(&create).unwrap().wait().await.unwrap().success());
+        let SimulatedMember { node: member, server, folder, address, port } =
+            SimulatedMember::creating("demo", "pve-77", [127, 0, 77, last].into()).await;
+        let node = member.clone();
         let house = House::with(|settings| {
             settings.proxmox.ssh_port = port;
             change(settings, &node);

@@ -225,6 +225,17 @@ impl House {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until an operation waits for something outside: the runner has written what it writes at first.
+    pub(crate) async fn until_waiting(&self, operation: &str) {
+        for _ in 0..200 {
+            if self.get(&format!("/api/operations/{operation}")).await.json()["status"] == "waiting" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the operation {operation} does not come to wait");
+    }
+
     /// The state of a host.
     pub(crate) async fn state(&self, host: &str) -> String {
         self.get(&format!("/api/hosts/{host}")).await.json()["state"].as_str().unwrap().to_owned()

@@ -4,6 +4,7 @@ pub(crate) mod agreed;
 pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod house;
+pub(crate) mod member;
 pub(crate) mod namespaces;
 pub(crate) mod nodes;
 pub(crate) mod parsers;

@@ -15,12 +15,7 @@ async fn a_page_says_who_began_it_where_the_point_of_no_return_is_and_how_long_i
     let house = House::furnished().await;
     let host = house.register("pve-01", MAC).await;
     let operation = house.rebuild(&host, "pve-01").await;
-    for _ in 0..100 {
-        if house.get(&format!("/api/operations/{operation}")).await.json()["status"] == "waiting" {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    house.until_waiting(&operation).await;
     let page = house.get(&format!("/operations/{operation}")).await.text;
     assert_eq!(between(&page, "<title>", "</title>"), "Rebuild pve-01: waiting · Rackseed");
     assert!(page.contains("by command line"), "who began it: {page}");
